@@ -15,6 +15,7 @@ import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { openWorkplace } from './compose.js';
 import { createRemoteHooks, type HookAnswer, type HooksInfo, type RemoteHooks } from './hookcalls.js';
 import { followParent, tellParent } from './parent.js';
+import { startTraces } from './traces.js';
 
 export type ApiMessage =
   | { type: 'start'; settings: Settings; shown: readonly ShownSetting[]; secrets: KnownSecrets; hooks?: HooksInfo }
@@ -68,6 +69,7 @@ type Fetch = Parameters<typeof listen>[0];
 /** One listener for each address: the API and the console may share one. */
 async function run(settings: Settings, shown: readonly ShownSetting[], shared: Shared, logger: Logger): Promise<Stop> {
   const workplace = await openWorkplace(settings, shared);
+  const traces = startTraces(settings, { part: 'api', version: readVersion(), logger });
   // A server that starts now leaves the bytes that arrive here.
   const lock =
     settings.database === 'sqlite'
@@ -105,5 +107,6 @@ async function run(settings: Settings, shown: readonly ShownSetting[], shared: S
     await drops.close();
     await lock?.release();
     await workplace.close();
+    await traces.stop();
   };
 }

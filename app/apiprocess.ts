@@ -1,12 +1,14 @@
 /** Runs the HTTP API in a process of its own, so that no HTTP client delays SFTP; starts it again when it ends. */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import type { ShownSetting } from '../operations/settings.js';
 import type { ApiMessage } from './apimain.js';
+import { forkProcess } from './forking.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { followOutput, outputStreams } from './output.js';
+import { Restart } from './restart.js';
 
 export interface ApiProcessDeps {
   settings: Settings;
@@ -24,22 +26,17 @@ const isSource = import.meta.url.endsWith('.ts');
 const entry = new URL(`./apientry${isSource ? '.ts' : '.js'}`, import.meta.url);
 const heapMebibytes = 512;
 const firstDelayMs = 500;
-const longestDelayMs = 30_000;
-/** After a process that ran this long, the next one starts after the shortest delay. */
-const settledMs = 60_000;
 const stopMs = 10_000;
 
 /** @returns a function that stops it */
 export function startApiProcess(deps: ApiProcessDeps): () => Promise<void> {
   const { settings, shown, secrets, logger, hooks, onOutput } = deps;
   let current: ChildProcess | null = null;
-  let restart: NodeJS.Timeout | null = null;
-  let isStopping = false;
-  let delayMs = firstDelayMs;
+  const restart = new Restart(firstDelayMs);
   const start = () => {
     const startedAt = performance.now();
     // Standard error is shared: all processes log there, in the same format.
-    const child = fork(entry, [], {
+    const child = forkProcess(entry, {
       // The sources need the options by which they run here; those of a program that embeds the server are not for this process.
       execArgv: [...(isSource ? process.execArgv : []), `--max-old-space-size=${heapMebibytes}`],
       stdio: outputStreams(onOutput),
@@ -47,14 +44,14 @@ export function startApiProcess(deps: ApiProcessDeps): () => Promise<void> {
     if (onOutput !== undefined) followOutput(child, onOutput);
     hooks?.serve(child);
     current = child;
-    logger.info('the process of the HTTP API started', { pid: child.pid });
+    if (child.pid !== undefined) logger.info('the process of the HTTP API started', { pid: child.pid });
     const end = (how: { code?: number | null; signal?: NodeJS.Signals | null; reason?: string }) => {
       if (current !== child) return;
       current = null;
-      if (isStopping) return;
-      delayMs = performance.now() - startedAt < settledMs ? Math.min(delayMs * 2, longestDelayMs) : firstDelayMs;
+      if (restart.isStopped) return;
+      const delayMs = restart.delayAfter(startedAt);
       logger.error('the process of the HTTP API ended; the server starts it again', { ...how, delayMs });
-      restart = setTimeout(start, delayMs);
+      restart.again(start);
     };
     child.once('exit', (code, signal) => end({ code, signal }));
     // A process that could not be started emits no exit.
@@ -63,8 +60,7 @@ export function startApiProcess(deps: ApiProcessDeps): () => Promise<void> {
   };
   start();
   return async () => {
-    isStopping = true;
-    if (restart !== null) clearTimeout(restart);
+    restart.stop();
     if (current !== null) await stopChild(current);
   };
 }

@@ -1,5 +1,5 @@
 /** Makes a backup each time that one is due, in a process of its own; the scheduler's process starts it. */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
@@ -15,6 +15,7 @@ import { type Rounds, startRounds } from '../importer/schedule/periodic.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import { claimMs, retryMs } from '../operations/backup/schedule.js';
 import type { BackupNews, BackupRequest, BackupResult } from './backupmain.js';
+import { forkProcess } from './forking.js';
 
 export interface BackupScheduleDeps {
   settings: Settings;
@@ -97,7 +98,7 @@ function runBackup(
   by: string | null,
 ): Promise<BackupResult> {
   return new Promise((resolve) => {
-    const child = fork(module, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = forkProcess(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     running.child = child;
     let result: BackupResult | null = null;
     const end = (reason: string) => {
@@ -112,7 +113,7 @@ function runBackup(
     child.once('exit', (code, signal) => end(`its process ended with ${signal ?? `code ${code}`}`));
     // A process that could not be started emits no exit.
     child.on('error', ({ message }) => child.pid === undefined && end(message));
-    child.send({ settings, secrets, by } satisfies BackupRequest, () => {});
+    if (child.connected) child.send({ settings, secrets, by } satisfies BackupRequest, () => {});
     if (running.isStopping) child.kill('SIGKILL');
   });
 }

@@ -9,30 +9,30 @@ import type { Paths } from '../config/paths.js';
 import { describeSource } from '../config/secretsource.js';
 import type { Settings } from '../config/settings.js';
 import { type Db, openControl, withholdDirectory } from '../db/connection.js';
+import { requireBlobPlace } from '../db/control/blobplace.js';
 import { findOrg, listOrgs, type Org } from '../db/control/orgs.js';
 import { DatabaseError } from '../db/error.js';
 import { joinPair } from '../db/pair.js';
 import { followClock, type SharedClock } from '../db/sharedclock.js';
 import type { HookSource } from '../importer/hooks/load.js';
-import { watchHooks } from '../importer/hooks/watchdog.js';
 import type { RunDeps } from '../importer/run/deps.js';
-import { GroupCommit } from '../intake/groupcommit.js';
-import { createIntake, type IntakeDeps, type IntakeService, type IntakeStep } from '../intake/intake.js';
-import { recordReads } from '../intake/readaudit.js';
+import type { Work } from '../intake/groupcommit.js';
+import type { IntakeDeps, IntakeService, IntakeStep } from '../intake/intake.js';
+import type { Memory } from '../intake/memory.js';
 import type { Intake, Sender } from '../intake/types.js';
 import type { HostKey } from '../keys/host/hostkeys.js';
-import { type AccessWatch, createAccessWatch } from '../keys/login/accesswatch.js';
-import { createSshdLogins, type SshdLogins } from '../keys/login/sshdlogin.js';
-import { openDirectoryByKey } from '../keys/master/directory.js';
+import type { AccessWatch } from '../keys/login/accesswatch.js';
+import type { SshdLogins } from '../keys/login/sshdlogin.js';
+import type { openDirectoryByKey } from '../keys/master/directory.js';
 import { createKeyring, createWithheldKeyring, type Keyring } from '../keys/master/keyring.js';
 import { loadMaster, loadOrCreateMaster, type MasterKey } from '../keys/master/master.js';
 import { createMasterSecrets, type KnownSecrets, type MasterSecrets } from '../keys/master/secrets.js';
 import { OperationError } from '../operations/error.js';
-import { createHookSource } from '../operations/importhooks.js';
 import { noOrganization, type Workplace, type WorkplaceOptions } from '../operations/workplace.js';
 import type { ServerDeps } from '../server/types.js';
-import { openSpace } from '../storage/space.js';
-import { storagePathsOf } from '../storage/storagepaths.js';
+import { needsRecovery, readBoot } from '../storage/boot.js';
+import { systemDisk } from '../storage/disk.js';
+import { openStoragePaths, type StoragePaths } from '../storage/storagepaths.js';
 import type { Space } from '../storage/types.js';
 import { hasData } from './datafolder.js';
 
@@ -41,7 +41,7 @@ import { hasData } from './datafolder.js';
  * @throws OperationError `not_found` when the data folder has no databases and `create` is not set; DatabaseError
  */
 export async function openWorkplace(settings: Settings, options: WorkplaceOptions = {}): Promise<Workplace> {
-  const paths = storagePathsOf(settings);
+  const paths = await openStoragePaths(settings);
   const isNew = !hasData(settings, paths);
   requireRestored(paths);
   if (isNew && options.create !== true)
@@ -51,6 +51,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
     );
   const { isGuest = false } = options;
   const { control, clock } = await openControlAndClock(settings, isGuest, options.evenMoved === true);
+  if (options.evenMoved !== true) await findPlace(paths, settings, control, clock);
   const { now } = clock;
   const secrets = createMasterSecrets(paths, {
     ask: isGuest ? undefined : await findTerminal(describeSource(paths.masterKey)),
@@ -73,6 +74,7 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
           ...{ master, isGuest, now, isApart: options.evenMoved === true },
           makeMaster: async () => (await makeMaster()).master,
         });
+  await recoverAhead(control, paths);
   return {
     settings,
     paths,
@@ -91,12 +93,29 @@ export async function openWorkplace(settings: Settings, options: WorkplaceOption
       return org;
     },
     identity,
-    space: (org) => openSpace({ control, paths, settings, org, now, identity: () => identity(org) }),
-    hooks: options.hooks ?? createHookSource(settings, control.read, watchHooks(settings)),
+    space: async (org) => {
+      const { openSpace } = await import('../storage/space.js');
+      return openSpace({ control, paths, settings, org, now, identity: () => identity(org) });
+    },
+    hooks: options.hooks ?? loadHookSource(settings, control),
     close: async () => {
       paths.store?.close();
       await closeDatabases(control, directory, clock);
     },
+  };
+}
+
+/** The hooks of a command, which are watched; loaded when it first imports or checks a file. */
+function loadHookSource(settings: Settings, control: Db): HookSource {
+  let source: Promise<HookSource> | null = null;
+  const load = async () => {
+    const { createHookSource } = await import('../operations/importhooks.js');
+    const { watchHooks } = await import('../importer/hooks/watchdog.js');
+    return createHookSource(settings, control.read, watchHooks(settings));
+  };
+  return async () => {
+    source ??= load();
+    return (await source)();
   };
 }
 
@@ -108,7 +127,9 @@ async function findTerminal(masterKey: string): Promise<(() => Promise<string>) 
 
 export interface ServerParts {
   deps: ServerDeps;
-  /** Aborts open uploads and ends the sealing threads. */
+  /** That clients occupy. */
+  memory: Memory;
+  /** Aborts open uploads, syncs what is left to sync, and ends the sealing threads. */
   close(): Promise<void>;
 }
 
@@ -117,14 +138,27 @@ export async function composeServer(
   workplace: Workplace,
   hostKeys: readonly HostKey[],
   logger: Logger,
-  onStep: (step: IntakeStep) => void = () => {},
+  extra: { onStep?: ((step: IntakeStep) => void) | undefined; process?: string } = {},
 ): Promise<ServerParts> {
   const { createAuthenticator } = await import('../keys/login/authenticate.js');
   const { SealingThreads } = await import('../storage/sealingpool.js');
   const { control, settings, now } = workplace;
+  const { SmallFiles } = await import('../storage/smallfiles.js');
+  const { GroupCommit } = await import('../intake/groupcommit.js');
   const sealingThreads = new SealingThreads();
-  const { intake, openSession } = composeSessions(workplace, logger, { sealingThreads, onStep });
-  const authenticator = createAuthenticator({ control, settings, now });
+  const smallFiles = new SmallFiles();
+  const commits = new GroupCommit(control);
+  const { createAccessWatch } = await import('../keys/login/accesswatch.js');
+  const { intake, openSession } = await composeSessions(workplace, logger, {
+    sealingThreads,
+    commits,
+    disk: smallFiles.extend(systemDisk),
+    boot: readBoot(),
+    onStep: extra.onStep ?? (() => {}),
+    ...(extra.process !== undefined && { process: extra.process }),
+  });
+  const commit = <T>(work: Work<T>) => commits.run(work);
+  const authenticator = createAuthenticator({ control, settings, now, ...(sharesCommits(control) && { commit }) });
   const access = createAccessWatch({ control, authenticator, logger, now });
   const deps: ServerDeps = {
     settings,
@@ -138,9 +172,10 @@ export async function composeServer(
   };
   const close = async () => {
     await intake.abortAll();
+    await smallFiles.close();
     await sealingThreads.close();
   };
-  return { deps, close };
+  return { deps, memory: intake.memory, close };
 }
 
 /** The parts of one session that has a process of its own: no directory, no listener, no terminal for a passphrase. */
@@ -158,10 +193,11 @@ export interface SessionParts {
 
 /** @throws OperationError `not_found` when there is no data or no such organization; DatabaseError */
 export async function composeSession(settings: Settings, id: string, logger: Logger): Promise<SessionParts> {
-  const paths = storagePathsOf(settings);
+  const paths = await openStoragePaths(settings);
   requireRestored(paths);
   if (!hasData(settings, paths)) throw new OperationError('not_found', `no Dropslot data in ${paths.data}`);
   const { control, clock } = await openControlAndClock(settings);
+  await findPlace(paths, settings, control, clock);
   const { now } = clock;
   const org = await findOrg(control.read, id);
   if (org === null) {
@@ -169,8 +205,11 @@ export async function composeSession(settings: Settings, id: string, logger: Log
     await control.close();
     throw new OperationError('not_found', `no organization "${id}"`);
   }
+  await recoverAhead(control, paths);
   const { open: identity } = composeKeyring(settings, paths, createMasterSecrets(paths), control);
-  const { intake, openSession } = composeSessions({ settings, paths, control, now, identity }, logger);
+  const { createSshdLogins } = await import('../keys/login/sshdlogin.js');
+  const { createAccessWatch } = await import('../keys/login/accesswatch.js');
+  const { intake, openSession } = await composeSessions({ settings, paths, control, now, identity }, logger);
   const logins = createSshdLogins({ control, settings, now });
   const access = createAccessWatch({ control, authenticator: logins, logger, now });
   const close = async () => {
@@ -201,9 +240,11 @@ export async function composeImporter(
   logger: Logger,
   hooks?: HookSource,
 ): Promise<ImporterParts> {
-  const paths = storagePathsOf(settings);
+  const paths = await openStoragePaths(settings);
   const { control, clock } = await openControlAndClock(settings);
+  await findPlace(paths, settings, control, clock);
   const { now } = clock;
+  const { createHookSource } = await import('../operations/importhooks.js');
   const secrets = createMasterSecrets(paths, { known });
   const keyring = composeKeyring(settings, paths, secrets, control);
   const { master } = keyring;
@@ -239,17 +280,34 @@ interface Session {
   intake: Intake;
 }
 
+/**
+ * Whether logins and reads share the commits of uploads. Not on PostgreSQL: a login would wait for the locks of other organizations' uploads,
+ * and two nodes with the same two logins in their groups for each other.
+ */
+function sharesCommits({ dialect }: Db): boolean {
+  return dialect === 'sqlite';
+}
+
 /** One intake for the whole process, and the space and the intake of each session. */
-function composeSessions(
+async function composeSessions(
   { settings, paths, control, identity, now }: Pick<Workplace, 'settings' | 'paths' | 'control' | 'identity' | 'now'>,
   logger: Logger,
-  extra: Pick<IntakeDeps, 'sealingThreads' | 'onStep'> = {},
-): { intake: IntakeService; openSession(org: Org, sender: Sender): Session } {
-  const intake = createIntake({ control, paths, settings, logger, now, identity, ...extra });
+  extra: Pick<IntakeDeps, 'sealingThreads' | 'commits' | 'disk' | 'onStep' | 'process' | 'boot'> = {},
+): Promise<{ intake: IntakeService; openSession(org: Org, sender: Sender): Session }> {
+  const { GroupCommit } = await import('../intake/groupcommit.js');
+  const { createIntake } = await import('../intake/intake.js');
+  const { recordReads } = await import('../intake/readaudit.js');
+  const { openSpace } = await import('../storage/space.js');
+  const commits = extra.commits ?? new GroupCommit(control);
+  const intake = createIntake({ control, paths, settings, logger, now, identity, ...extra, commits });
   intake.announce();
-  const reads = { commits: new GroupCommit(control), now, logger, unrecorded: [] };
+  const { ReadAhead } = await import('../storage/readahead.js');
+  const reads = { commits: sharesCommits(control) ? commits : new GroupCommit(control), now, logger, unrecorded: [] };
+  const { maxMemoryBytesPerOrg, maxMemoryBytes } = settings;
+  const readAhead = new ReadAhead({ orgBytes: maxMemoryBytesPerOrg / 4, processBytes: maxMemoryBytes / 4 });
   const openSession = (org: Org, sender: Sender) => {
-    const space = openSpace({ control, paths, settings, org, now, identity: () => identity(org) });
+    const ahead = readAhead.of(org.id);
+    const space = openSpace({ control, paths, settings, org, now, identity: () => identity(org), ahead });
     return { space: recordReads(space, org, sender, reads), intake: intake.forSender(org, sender) };
   };
   return { intake, openSession };
@@ -262,6 +320,13 @@ function requireRestored({ data, restoreMark }: Pick<Paths, 'data' | 'restoreMar
       'unavailable',
       `a backup is being restored into ${data}, or that was interrupted: repeat "dropslot restore", or remove the folder`,
     );
+}
+
+/** Commands and sessions may read files after a power cut, before the server has started. Where this fails, its start says why. */
+async function recoverAhead(control: Db, paths: StoragePaths): Promise<void> {
+  if (control.dialect !== 'sqlite' || !(await needsRecovery(control))) return;
+  const { recoverUnsynced, unsyncedPlaceOf } = await import('../storage/unsynced.js');
+  await recoverUnsynced(unsyncedPlaceOf(control, paths)).catch(() => {});
 }
 
 /** Closes `control` when it fails. */
@@ -277,6 +342,7 @@ async function openDirectoryOf(
 ): Promise<Db> {
   let directory: Db | null = null;
   try {
+    const { openDirectoryByKey } = await import('../keys/master/directory.js');
     directory = await openDirectoryByKey(settings, { ...keys, control: control.write });
     // A node without the key can't look into a sealed directory: those that can compare the two.
     if (directory.withheld === undefined && !isApart) await joinPair({ control, directory });
@@ -298,6 +364,18 @@ async function openControlAndClock(
   try {
     return { control, clock: await followClock(control) };
   } catch (cause) {
+    await control.close();
+    throw cause;
+  }
+}
+
+/** @throws DatabaseError `unavailable` when the sealed files were moved to another place than the one of the settings */
+async function findPlace(paths: StoragePaths, { blobs }: Settings, control: Db, clock: SharedClock): Promise<void> {
+  try {
+    paths.placeNumber = await requireBlobPlace(control.read, blobs);
+  } catch (cause) {
+    clock.stop();
+    paths.store?.close();
     await control.close();
     throw cause;
   }

@@ -1,4 +1,5 @@
 /** A process of the importer: works from the server's `start` message until its `stop`, off the server's event loop. */
+import { readVersion } from '../config/environment.js';
 import { createServerLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { HookSource } from '../importer/hooks/load.js';
@@ -13,6 +14,7 @@ import { startEventDeliveries } from './eventdeliveries.js';
 import { createRemoteHooks, type RemoteHooks } from './hookcalls.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
 import { followParentEvenHung, tellParent } from './parent.js';
+import { startTraces } from './traces.js';
 
 type OnStep = RunDeps['onStep'];
 
@@ -68,6 +70,7 @@ async function run(
   onStep: OnStep,
 ): Promise<Running> {
   const pulse = startPulse();
+  const traces = startTraces(settings, { part: role.name, version: readVersion(), logger });
   const { deps, close, loadMaster } = await composeImporter(settings, secrets, logger, hooks);
   const deliveries = role.name === 'scheduler' ? await startEventDeliveries(deps, loadMaster) : null;
   const doors = role.name === 'scheduler' ? startDoors(deps, loadMaster) : null;
@@ -88,6 +91,7 @@ async function run(
     stop: async () => {
       await Promise.all([part.stop(), deliveries?.stop(), doors?.stop(), backups?.stop()]);
       await close();
+      await traces.stop();
     },
   };
 }

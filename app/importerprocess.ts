@@ -1,12 +1,15 @@
 /** One process of the importer, forked by the server: starts it again when it ends, and ends it when it hangs or exceeds a budget. */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import { forkProcess } from './forking.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
 import { type Verdict, watchProcess } from './importerwatch.js';
 import { followOutput, outputStreams } from './output.js';
+import { readWaitedMs } from './processortime.js';
+import { Restart } from './restart.js';
 
 export interface ProcessDeps {
   settings: Settings;
@@ -43,34 +46,33 @@ export interface ImporterProcess {
 }
 
 const firstDelayMs = 500;
-const longestDelayMs = 30_000;
-/** After a process that ran this long, the next one starts after the shortest delay. */
-const settledMs = 60_000;
 
 export function superviseProcess(deps: ProcessDeps): ImporterProcess {
   const { settings, secrets, logger, module } = deps;
   let current: ChildProcess | null = null;
   let currentName = '';
-  let restart: NodeJS.Timeout | null = null;
+  const restart = new Restart(firstDelayMs);
   let ending: Promise<void> = Promise.resolve();
-  let isStopping = false;
-  let delayMs = firstDelayMs;
 
   const start = () => {
     const role = deps.role();
     const startedAt = performance.now();
-    const watch = watchProcess({ ...settings, sqliteDriver: deps.directoryDriver }, () => performance.now());
     let verdict: Verdict | null = null;
     // Standard error is shared: all processes log there, in the same format.
-    const child = fork(module, [], {
+    const child = forkProcess(module, {
       execArgv: role.name === 'importer' ? [`--max-old-space-size=${toMebibytes(settings.importerMemoryBytes)}`] : [],
       stdio: outputStreams(deps.onOutput),
     });
+    const watch = watchProcess(
+      { ...settings, sqliteDriver: deps.directoryDriver },
+      () => performance.now(),
+      () => readWaitedMs(child.pid),
+    );
     if (deps.onOutput !== undefined) followOutput(child, deps.onOutput);
     deps.hooks?.serve(child);
     current = child;
     currentName = nameOf(role);
-    logger.info(`${nameOf(role)} started`, { pid: child.pid });
+    if (child.pid !== undefined) logger.info(`${nameOf(role)} started`, { pid: child.pid });
     const ticking = setInterval(() => {
       verdict ??= watch.tick();
       if (verdict !== null) child.kill('SIGKILL');
@@ -81,19 +83,18 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
       clearInterval(ticking);
       // Node aborts when its heap is full: that is the limit of this process, and not of the machine.
       if (how.signal === 'SIGABRT' || how.code === 134) verdict ??= { cause: 'memory', upload: watch.state.upload };
-      ending = (deps.onEnd?.(role, { verdict, wasAsked: isStopping }) ?? Promise.resolve()).catch((error: Error) => {
-        logger.error('could not give back the runs of an importer that ended; will wait for the end of its lease', {
-          reason: error.message,
-        });
-      });
-      if (isStopping) return;
-      const isShort = verdict === null && performance.now() - startedAt < settledMs;
-      delayMs = isShort ? Math.min(delayMs * 2, longestDelayMs) : firstDelayMs;
+      ending = (deps.onEnd?.(role, { verdict, wasAsked: restart.isStopped }) ?? Promise.resolve()).catch(
+        (error: Error) => {
+          logger.error('could not give back the runs of an importer that ended; will wait for the end of its lease', {
+            reason: error.message,
+          });
+        },
+      );
+      if (restart.isStopped) return;
+      const delayMs = restart.delayAfter(verdict === null ? startedAt : null);
       const details = { ...how, ...(verdict !== null && { cause: verdict.cause, upload: verdict.upload }), delayMs };
       logger.error(`${nameOf(role)} ended; the server starts it again`, details);
-      ending = ending.then(() => {
-        if (!isStopping) restart = setTimeout(start, delayMs);
-      });
+      ending = ending.then(() => restart.again(start));
     };
     child.on('message', (message: ChildMessage) => {
       if (message.type === 'opened') return deps.onOpened?.();
@@ -114,8 +115,7 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
   return {
     nudge: () => current !== null && send(current, { type: 'nudge' }),
     stop: async (graceMs) => {
-      isStopping = true;
-      if (restart !== null) clearTimeout(restart);
+      restart.stop();
       if (current !== null) await stopChild(current, currentName, graceMs, logger);
       await ending;
     },

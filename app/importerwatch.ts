@@ -33,15 +33,18 @@ const mostTickMs = 3 * beatMs;
 
 /**
  * Silence is counted in ticks of the server, not by a clock: a server or a machine that stood still has counted none. It ends
- * a process before its lease does, so that no other importer takes the file over meanwhile.
+ * a process before its lease does, so that no other importer takes the file over meanwhile. A process that waits for a processor
+ * is silent and does not hang: that time does not count, and another importer may take its run over.
  * @param now a monotonic clock, in ms.
+ * @param readWaited how long the process has waited for a processor since its start, in ms
  */
-export function watchProcess(budgets: Budgets, now: () => number): Watch {
+export function watchProcess(budgets: Budgets, now: () => number, readWaited: () => number = () => 0): Watch {
   const leastTicks = budgets.sqliteDriver === 'sqlite3' ? leastSilentTicks : synchronousTicks;
   const silentTicks = Math.max(leastTicks, Math.floor((budgets.leaseSeconds * 1000 * 2) / 3 / beatMs));
   let state: ChildState = { work: null, upload: null, memoryBytes: 0 };
   let allowed = startTicks;
   let silent = 0;
+  let waitedBefore = readWaited();
   let last = now();
   /** The time that each file of this work has taken: reports read a file again, after others. */
   const spent = new Map<number, number>();
@@ -60,12 +63,14 @@ export function watchProcess(budgets: Budgets, now: () => number): Watch {
       if (latest.work === null) spent.clear();
       state = latest;
       silent = 0;
+      waitedBefore = readWaited();
       allowed = silentTicks;
     },
     tick: () => {
       spend();
       const { upload, work, memoryBytes } = state;
-      if (++silent > allowed) return { cause: 'hung', upload };
+      if (++silent > allowed && silent - (readWaited() - waitedBefore) / beatMs > allowed)
+        return { cause: 'hung', upload };
       if (memoryBytes > budgets.importerMemoryBytes) return { cause: 'memory', upload };
       if (upload === null) return null;
       const minutes = work === 'check' ? budgets.maxCheckMinutes : budgets.maxFileMinutes;

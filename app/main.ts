@@ -1,46 +1,13 @@
 #!/usr/bin/env node
-/** The `dropslot` command: connects the command line to the processes and the workplace. */
-import type { App } from '../cli/app.js';
-import { reportEnding } from '../cli/exit.js';
-import { loadGroups } from '../cli/groups.js';
-import { createProgram } from '../cli/program.js';
+/** The `dropslot` command. Its version needs no other module: scripts ask for it often, and the rest takes longer to load than Node.js. */
+import { describeVersion } from '../cli/version.js';
 import { readBuild, readVersion } from '../config/environment.js';
-import { keepSecrets } from './knownsecrets.js';
 
-/** Each is loaded only when it is needed: a short command need not wait for the server, nor a client of an sshd for either. */
-const app: App = {
+const release = {
   version: readVersion(),
   build: `build ${readBuild()}, Node.js ${process.version}, ${process.platform} ${process.arch}`,
-  serve: async (settings, choice) => (await import('./serve.js')).serve(settings, {}, choice),
-  runSubsystem: async (settings, request) => (await import('./subsystem.js')).runSubsystem(settings, request),
-  openWorkplace: keepSecrets(async (settings, options) =>
-    (await import('./compose.js')).openWorkplace(settings, options),
-  ),
-  descriptors: new Map(),
 };
-
-/** Commands that an sshd runs: they write for the sshd, and must notice when it ends. */
-const sshdCommands: readonly (string | undefined)[] = ['sftp-server', 'authorized-keys'];
-
-try {
-  const command = commandIn(process.argv.slice(2));
-  const groups = await loadGroups(command);
-  if (!sshdCommands.includes(command)) endWithReader();
-  await createProgram(groups, app).parseAsync();
-} catch (error) {
-  process.exitCode = reportEnding(error, process.argv.includes('--json'), process.stderr);
-}
-
-/** `dropslot users list acme | head` closes the pipe early: that is no error. */
-function endWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
-}
-
-/** The first word that is no global option. */
-function commandIn([word, ...rest]: readonly string[]): string | undefined {
-  if (word === '--json' || word === '--wide' || /^--(config|data)=/.test(word ?? '')) return commandIn(rest);
-  return word === '--config' || word === '--data' ? commandIn(rest.slice(1)) : word;
-}
+const [word, ...others] = process.argv.slice(2);
+if (others.length === 0 && (word === '--version' || word === '-V'))
+  process.stdout.write(`${describeVersion(release)}\n`);
+else await (await import('./command.js')).runCommand(release);

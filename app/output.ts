@@ -14,10 +14,11 @@ export function outputStreams(
 }
 
 export function followOutput(
-  { stdout, stderr }: Pick<ChildProcess, 'stdout' | 'stderr'>,
+  { stdout, stderr }: Partial<Pick<ChildProcess, 'stdout' | 'stderr'>>,
   onOutput: (line: string) => void,
 ): void {
-  for (const stream of [stdout, stderr]) if (stream !== null) followLines(stream, onOutput);
+  // A process that could not be started, for want of file descriptors, has none.
+  for (const stream of [stdout, stderr]) if (stream != null) followLines(stream, onOutput);
 }
 
 function followLines(stream: Readable, onLine: (line: string) => void): void {

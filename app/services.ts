@@ -1,4 +1,5 @@
 /** The services of a server: makes missing keys and databases, listens, imports, and stops without losing an upload. */
+import { existsSync } from 'node:fs';
 import { readVersion } from '../config/environment.js';
 import type { Logger } from '../config/logger.js';
 import { pathsOf } from '../config/paths.js';
@@ -16,7 +17,11 @@ import { type SettingsChoice, showSettings } from '../operations/settings.js';
 import type { Workplace } from '../operations/workplace.js';
 import { startServer } from '../server/server.js';
 import type { RunningServer } from '../server/types.js';
+import type { CountedEvent } from '../server/workers/messages.js';
+import { StoreError } from '../storage/blobstore.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
+import { claimStore } from '../storage/storeclaim.js';
+import { recoverUnsynced, unsyncedPlaceOf } from '../storage/unsynced.js';
 import { endpointOf } from '../web/api/listen.js';
 import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { startApiProcess } from './apiprocess.js';
@@ -25,11 +30,15 @@ import { composeServer, openWorkplace } from './compose.js';
 import { hasData } from './datafolder.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { startImporterPool } from './importerpool.js';
-import { watchMove } from './movewatch.js';
+import { removeStaleNotes, watchMove } from './movewatch.js';
 import { provision } from './provision.js';
 import { recordStartAndStop } from './startaudit.js';
+import { startWorkerPool, type WorkerView } from './workerpool.js';
 
 export type Stop = () => Promise<void>;
+
+/** How long the workers of a server that was killed may take to end. */
+const orphansMs = 15_000;
 
 export interface ServiceOptions {
   /** Hooks for tests; no setting and no command sets them. */
@@ -49,6 +58,8 @@ export interface ServeProbes {
   onStep?: (step: IntakeStep) => void;
   /** The module to fork as the importer's process. */
   importer?: URL;
+  /** The module to fork as a worker. */
+  worker?: URL;
 }
 
 /** A program that embeds the services in its process. */
@@ -106,7 +117,8 @@ async function start(
   const workplace = await openWorkplace(settings, { create: true, isGuest });
   opened.push(workplace.close);
   await settleHookOrigin(workplace, host === undefined ? null : { hasFunctions: host.hooks !== null });
-  opened.push(watchMove(workplace.control, logger, onMoved).stop);
+  opened.push(watchMove(workplace, logger, onMoved).stop);
+  opened.push(removeStaleNotes(workplace, logger).stop);
   opened.push(followAudit(workplace, logger, onAuditLog));
   opened.push(await recordStartAndStop(workplace, logger));
   for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });
@@ -114,19 +126,39 @@ async function start(
   const { hostKeys } = await provision(workplace, logger);
   await host?.onOpen(workplace);
   let countConnections = () => 0;
+  let viewWorkers = (): WorkerView[] => [];
+  let countRecords: ((events: readonly CountedEvent[]) => void) | undefined;
   let listeners: RunningServer['listeners'] = [];
+  if (settings.traces !== undefined) {
+    const { startTraces } = await import('./traces.js');
+    opened.push(startTraces(settings, { part: 'server', version: readVersion(), logger }).stop);
+  }
   if (settings.monitor !== undefined) {
     const { startMonitor } = await import('./monitor/monitor.js');
     const deps = { endpoint: settings.monitor, workplace, version: readVersion(), logger };
-    const monitor = await startMonitor({ ...deps, countConnections: () => countConnections() });
+    const counts = { countConnections: () => countConnections(), viewWorkers: () => viewWorkers() };
+    const monitor = await startMonitor({ ...deps, ...counts });
+    countRecords = monitor.countRecords;
     opened.push(monitor.stop);
   }
+  await recoverSmallFiles(workplace, logger);
   if (settings.role !== 'import') {
     await recover(workplace, lock !== null, logger);
-    const { deps, close } = await composeServer(workplace, hostKeys, logger, probes.onStep);
-    opened.push(close);
-    opened.push(await followLoginKeys(workplace, logger));
-    const server = await startServer({ ...deps, isGuest });
+    let server: Pick<RunningServer, 'listeners' | 'countConnections' | 'replaceHostKeys' | 'stop'>;
+    if (settings.workers > 1) {
+      opened.push(await followLoginKeys(workplace, logger));
+      const pool = await startWorkerPool({
+        ...{ workplace, hostKeys, logger, isGuest, module: probes.worker },
+        ...{ onOutput: host?.onOutput, onAudit: countRecords },
+      });
+      viewWorkers = pool.view;
+      server = pool;
+    } else {
+      const { deps, close } = await composeServer(workplace, hostKeys, logger, { onStep: probes.onStep });
+      opened.push(close);
+      opened.push(await followLoginKeys(workplace, logger));
+      server = await startServer({ ...deps, isGuest });
+    }
     listeners = server.listeners;
     countConnections = server.countConnections;
     running.push(() => server.stop(settings.uploadGraceSeconds * 1000));
@@ -153,13 +185,21 @@ async function start(
   return { listeners, workplace };
 }
 
-/** A store that is away may be back soon: the server starts, and uploads fail until then. */
-async function greetStore({ paths: { store } }: Workplace, logger: Logger): Promise<void> {
+/**
+ * A store that is away may be back soon: the server starts, and uploads fail until then.
+ * @throws OperationError `unavailable` when its files belong to another installation
+ */
+async function greetStore({ paths: { store }, control }: Workplace, logger: Logger): Promise<void> {
   if (store === undefined) return;
-  await store.probe().then(
-    () => logger.info('uses the object store', { store: store.name }),
-    (error: Error) => logger.error('can not use the object store; uploads and imports fail', { reason: error.message }),
-  );
+  try {
+    await store.probe();
+    await claimStore(store, control);
+    logger.info('uses the object store', { store: store.name });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (error.code === 'foreign') throw new OperationError('unavailable', error.message);
+    logger.error('can not use the object store; uploads and imports fail', { reason: error.message });
+  }
 }
 
 /** Before the first login: a key that was removed while the server was down can't log in. */
@@ -183,7 +223,7 @@ function followAudit(
 function followHostKeys(
   { paths }: Workplace,
   hostKeys: readonly HostKey[],
-  server: RunningServer,
+  server: Pick<RunningServer, 'replaceHostKeys'>,
   logger: Logger,
 ): Stop {
   const watch = watchHostKeys(paths.hostKeys, hostKeys, {
@@ -209,13 +249,25 @@ async function lockFolder(settings: Settings): Promise<Lock | null> {
   return lock;
 }
 
+/**
+ * Before a client or an importer reads a file: after a power cut small files may be in the database alone. On PostgreSQL too, to which a
+ * move has copied the rows of small files that were not synced.
+ */
+async function recoverSmallFiles({ control, paths }: Workplace, logger: Logger): Promise<void> {
+  const restored = await recoverUnsynced(unsyncedPlaceOf(control, paths), true);
+  if (restored > 0) logger.info('wrote small files again that the disk had lost', { files: restored });
+}
+
 /** Keeps or removes uploads that a killed server left incomplete: they were never acknowledged, and clients may resume them. */
 async function recover(workplace: Workplace, isAlone: boolean, logger: Logger): Promise<void> {
   const { settings, control, paths, now } = workplace;
   const idleSince = now() - settings.idleMinutes * 60_000;
   const keeps = settings.keepPartialHours > 0;
   // Sessions behind an sshd wait for this lock; while one runs, its uploads are left unchanged.
-  const sessions = isAlone ? await takeLock(paths.sessionsLock, settings.sqliteDriver) : null;
+  const sessions =
+    isAlone && (await waitForWorkers(workplace, logger))
+      ? await takeLock(paths.sessionsLock, settings.sqliteDriver)
+      : null;
   const recovery = { control, paths, isAlone: sessions !== null, idleSince, keeps };
   const recoverAll = async () => {
     if (sessions !== null) await deleteAllWriterLeases(control.write);
@@ -223,4 +275,16 @@ async function recover(workplace: Workplace, isAlone: boolean, logger: Logger): 
   };
   const { kept, removed } = await recoverAll().finally(() => sessions?.release());
   if (kept + removed > 0) logger.info('recovered incomplete uploads', { kept, removed });
+}
+
+/** The workers of a server that was killed end within seconds, and their uploads must not change meanwhile. false: they did not. */
+async function waitForWorkers({ paths, settings }: Workplace, logger: Logger): Promise<boolean> {
+  if (!existsSync(paths.workersLock)) return true;
+  const lock = await takeLock(paths.workersLock, settings.sqliteDriver, orphansMs);
+  await lock?.release();
+  if (lock === null)
+    logger.error('processes of an earlier server still run; their uploads are left unchanged', {
+      lock: paths.workersLock,
+    });
+  return lock !== null;
 }

@@ -7,6 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import { runProgram } from '../demo/program.js';
 
 export const cipher = 'aes128-gcm@openssh.com';
+/** The ciphers that OpenSSH's clients and the SFTP clients of HR systems use most. */
+export const ciphers = [cipher, 'aes256-ctr', 'chacha20-poly1305@openssh.com'] as const;
 
 /** A server and how to log in to it. */
 export interface Endpoint {
@@ -18,11 +20,15 @@ export interface Endpoint {
 }
 
 /** Runs one `sftp` process with a batch of commands. Seconds of the whole of it, login included. @throws ProgramError */
-export async function runSftp(endpoint: Endpoint, ...commands: string[]): Promise<number> {
+export function runSftp(endpoint: Endpoint, ...commands: string[]): Promise<number> {
+  return runSftpWith(cipher, endpoint, ...commands);
+}
+
+export async function runSftpWith(chosen: string, endpoint: Endpoint, ...commands: string[]): Promise<number> {
   const batch = join(endpoint.folder, `batch-${randomBytes(4).toString('hex')}`);
   await writeFile(batch, `${commands.join('\n')}\n`);
   const options = {
-    Ciphers: cipher,
+    Ciphers: chosen,
     IdentityFile: endpoint.privateKey,
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',

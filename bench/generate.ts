@@ -19,12 +19,19 @@ const places = ['Berlin', 'Lisbon', 'New York', 'Singapore', 'São Paulo', 'Nair
 const maxTeams = 500;
 const rowsPerChunk = 2_000;
 
-/** About 111 bytes a row; every manager is a user of the same file, ten people to each. */
-export async function generateUsers(path: string, rows: number): Promise<Generated> {
+/**
+ * About 111 bytes a row; every manager is a user of the same file, ten people to each.
+ * @param movedEvery one row of so many has another place than without it
+ */
+export async function generateUsers(
+  path: string,
+  rows: number,
+  movedEvery = Number.POSITIVE_INFINITY,
+): Promise<Generated> {
   const hash = createHash('sha256');
   let bytes = 0;
   const chunks = function* (): Generator<Buffer> {
-    for (const text of generateText(rows)) {
+    for (const text of generateText(rows, movedEvery)) {
       const chunk = Buffer.from(text);
       hash.update(chunk);
       bytes += chunk.length;
@@ -35,23 +42,25 @@ export async function generateUsers(path: string, rows: number): Promise<Generat
   return { rows, bytes, sha256: hash.digest('hex'), teams: Math.min(rows, maxTeams) };
 }
 
-function* generateText(rows: number): Generator<string> {
+function* generateText(rows: number, movedEvery: number): Generator<string> {
   yield header;
   for (let start = 0; start < rows; start += rowsPerChunk) {
     let text = '';
-    for (let index = start; index < Math.min(rows, start + rowsPerChunk); index++) text += createRow(index);
+    for (let index = start; index < Math.min(rows, start + rowsPerChunk); index++)
+      text += createRow(index, index % movedEvery === 1);
     yield text;
   }
 }
 
-function createRow(index: number): string {
+function createRow(index: number, isMoved: boolean): string {
   const manager = index === 0 ? '' : emailOf(Math.floor((index - 1) / 10));
   const day = String((index % 28) + 1).padStart(2, '0');
   const month = String((index % 12) + 1).padStart(2, '0');
   const team = `Team ${String(index % maxTeams).padStart(3, '0')}`;
   const type = index % 9 === 0 ? 'Observer' : 'Regular';
   const employee = String(index).padStart(7, '0');
-  return `${emailOf(index)},First${index % 997},Last${index % 7919},${manager},${team},${type},,${employee},${places[index % places.length]},20${15 + (index % 10)}-${month}-${day}\n`;
+  const place = isMoved ? 'Bern' : places[index % places.length];
+  return `${emailOf(index)},First${index % 997},Last${index % 7919},${manager},${team},${type},,${employee},${place},20${15 + (index % 10)}-${month}-${day}\n`;
 }
 
 function emailOf(index: number): string {

@@ -1,6 +1,7 @@
 /** Peak resident memory and processor time of a process and everything below it, as Linux counts them (VmHWM, utime, stime). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { programPath } from '../demo/program.js';
 
 const intervalMs = 100;
@@ -20,6 +21,32 @@ export function readProcessorTime(pid: number): number | null {
     ?.replace(/^.*\) /s, '')
     .split(' ');
   return fields === undefined ? null : (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/**
+ * Seconds of user and system time of a server: its threads, the processes below it, and those that have ended and were waited for (sshd's, one
+ * or more for each connection).
+ */
+export function readServerTime(root: number): number {
+  let ticks = 0;
+  for (const pid of [root, ...listDescendants(root)]) {
+    const fields = readProc(pid, 'stat')
+      ?.replace(/^.*\) /s, '')
+      .split(' ');
+    for (const index of [11, 12, 13, 14]) ticks += Number(fields?.[index] ?? 0);
+  }
+  return ticks / ticksPerSecond;
+}
+
+/** A server ends the process of a connection, or its own work on it, a moment after the client has left. */
+const settleMs = 200;
+
+/** The same once sshd has waited for the processes of its connections; Dropslot's importer never ends. */
+export async function readSettledTime({ pid, hasProcesses }: { pid: number; hasProcesses?: boolean }): Promise<number> {
+  await sleep(settleMs);
+  for (let waits = 0; hasProcesses === true && listDescendants(pid).length > 0 && waits < 50; waits++)
+    await sleep(settleMs);
+  return readServerTime(pid);
 }
 
 export interface MemoryWatch {

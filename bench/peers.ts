@@ -19,6 +19,10 @@ export interface Peer extends Endpoint {
   /** Prefix of remote paths. */
   root: string;
   pid: number;
+  /** It has processes for each connection, which end with it. */
+  hasProcesses?: boolean;
+  /** It makes files durable for a client that asks for it (`put -f`), and not by itself. */
+  syncsOnRequest?: boolean;
   stop(): Promise<void>;
 }
 
@@ -75,7 +79,13 @@ export async function startOpenssh(folder: string): Promise<Peer | null> {
   const version = (await runProgram('ssh', ['-V'])).stderr.trim().split(/[ ,]/)[0]!;
   return {
     ...{ name: 'OpenSSH internal-sftp', version, atRest: 'plaintext', root: `${root}/`, folder, port },
-    ...{ user: userInfo().username, privateKey: login.privateKey, ...running },
+    ...{
+      user: userInfo().username,
+      privateKey: login.privateKey,
+      ...running,
+      hasProcesses: true,
+      syncsOnRequest: true,
+    },
   };
 }
 

@@ -24,6 +24,11 @@ export function ratio(ours: number, theirs: number): string {
   return `${(ours / theirs).toFixed(2)}×`;
 }
 
+/** The median of the ratios of runs that took turns. */
+export function describeRatio(ours: readonly number[], theirs: readonly number[]): string {
+  return ratio(median(ours.map((value, run) => value / theirs[run]!)), 1);
+}
+
 /** `410 (398–422)`: the median, and the lowest and highest run. */
 export function spread(values: readonly number[], digits = 0): string {
   const [low, middle, high] = [Math.min(...values), median(values), Math.max(...values)].map((value) =>

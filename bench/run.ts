@@ -1,13 +1,17 @@
 /** `npm run bench [-- name…] [flags]`: measures the built program beside its peers, and prints the results as markdown. */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { benchArrivals } from './arrivals.js';
 import { benchAttack } from './attack.js';
 import { benchCheck } from './check.js';
+import { ciphers } from './client.js';
 import { benchDaily } from './daily.js';
 import { benchFiles } from './files.js';
 import { benchFirst } from './first.js';
 import { benchFolder } from './folder.js';
+import { benchIdle } from './idle.js';
 import { benchImport } from './import.js';
+import { benchLimits } from './limits.js';
 import { describeMachine } from './machine.js';
 import { benchPgp } from './pgp.js';
 import { formatSection, type Section } from './report.js';
@@ -17,8 +21,11 @@ import { benchTransfer } from './transfer.js';
 import { defaultPlace, type Flags, onWorkbench, type Workbench } from './workbench.js';
 
 const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>> = {
+  limits: benchLimits,
   transfer: benchTransfer,
   sessions: benchSessions,
+  arrivals: benchArrivals,
+  idle: benchIdle,
   files: benchFiles,
   import: benchImport,
   first: benchFirst,
@@ -33,13 +40,16 @@ const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>
 const usage = `npm run bench [-- NAME… FLAGS]
 
   NAME…            ${Object.keys(benches).join(', ')}; all of them without one
-  --size MIB       of the large file (512)
-  --runs N         of each transfer (3)
+  --size MIB       of the large file (1024)
+  --ciphers C,…    of the large file (${ciphers.join(',')})
+  --runs N         of each contest, after one that is not counted (7)
   --sessions N     in a run (80)
+  --visits N       in a run (1000)
   --files N        small ones in a run (500)
   --rows N,…       of the users files (100000,1000000)
   --company N      users of the daily file (200000)
   --folder DIR     where servers keep their data (${defaultPlace})
+  --plots DIR      idle and first draw how the costs grow, as SVG (docs)
   --out FILE       writes the markdown there too
 `;
 
@@ -57,13 +67,16 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      size: { type: 'string', default: '512' },
-      runs: { type: 'string', default: '3' },
+      size: { type: 'string', default: '1024' },
+      ciphers: { type: 'string', default: ciphers.join(',') },
+      runs: { type: 'string', default: '7' },
       sessions: { type: 'string', default: '80' },
+      visits: { type: 'string', default: '1000' },
       files: { type: 'string', default: '500' },
       rows: { type: 'string', default: '100000,1000000' },
       company: { type: 'string', default: '200000' },
       folder: { type: 'string', default: defaultPlace },
+      plots: { type: 'string' },
       out: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -74,10 +87,13 @@ async function main(): Promise<void> {
   if (unknown !== undefined) throw new Error(`no bench "${unknown}"; there are ${Object.keys(benches).join(', ')}`);
   const flags: Flags = {
     size: readCount('size', values.size),
+    ciphers: values.ciphers.split(','),
     runs: readCount('runs', values.runs),
     sessions: readCount('sessions', values.sessions),
+    visits: readCount('visits', values.visits),
     files: readCount('files', values.files),
     company: readCount('company', values.company),
+    plots: values.plots ?? null,
     rows: values.rows.split(',').map((text) => readCount('rows', text)),
   };
   const sections: Section[] = [];

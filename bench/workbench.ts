@@ -1,6 +1,6 @@
 /** Where a bench works: a folder that is gone afterwards, its flags, and the servers it may start. */
 import { existsSync, rmSync } from 'node:fs';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Dropslot, type Peer, startOpenssh, startOurs, startRclone } from './peers.js';
@@ -8,18 +8,26 @@ import { type Dropslot, type Peer, startOpenssh, startOurs, startRclone } from '
 export interface Flags {
   /** MiB of the large file. */
   size: number;
+  /** Of the large file. */
+  ciphers: readonly string[];
   runs: number;
   sessions: number;
+  /** Organizations that arrive together. */
+  visits: number;
   files: number;
   rows: number[];
   /** Users of the company whose daily file is measured. */
   company: number;
+  /** Folder for the plots; null: none are written. */
+  plots: string | null;
 }
 
 export interface Workbench {
   folder: string;
   flags: Flags;
   say(text: string): void;
+  /** Keeps a drawing, if any are wanted. */
+  writePlot(name: string, svg: string): Promise<void>;
   /** A new Dropslot on a new data folder. */
   startOurs(): Promise<Dropslot>;
   /** A new Dropslot first, then every peer that is installed; what was skipped, as sentences. */
@@ -68,8 +76,11 @@ export async function onWorkbench<T>(
     };
     return { peers, skipped, stop };
   };
+  const writePlot = async (name: string, svg: string): Promise<void> => {
+    if (flags.plots !== null) await writeFile(join(flags.plots, name), svg);
+  };
   try {
-    return await work({ folder, flags, say, startOurs: startOne, withPeers });
+    return await work({ folder, flags, say, writePlot, startOurs: startOne, withPeers });
   } finally {
     for (const peer of running) await peer.stop();
     clear();

@@ -2,7 +2,7 @@
 import { Command, CommanderError, type ErrorOptions } from 'commander';
 import type { Settings, SettingsChoice } from '../operations/settings.js';
 import type { OpenWorkplace } from '../operations/workplace.js';
-import { describeUse } from './help.js';
+import { describeUse, pathOf } from './help.js';
 
 export interface App {
   /** Of this Dropslot, as package.json has it. */
@@ -55,8 +55,12 @@ class Subcommand extends Command {
     try {
       super.error(message, options);
     } catch (error) {
-      const isCall = error instanceof CommanderError && callErrors.has(error.code);
-      throw isCall ? new UsageError(error, describeUse(this)) : error;
+      if (!(error instanceof CommanderError)) throw error;
+      if (error.code === 'commander.unknownCommand') {
+        const [program, ...group] = pathOf(this);
+        throw new UsageError(error, `"${program} help ${group.join(' ')}" lists its commands`);
+      }
+      throw callErrors.has(error.code) ? new UsageError(error, describeUse(this)) : error;
     }
   }
 }

@@ -38,7 +38,8 @@ function describeUsage(error: CommanderError): Ending | null {
   // commander shows the help by itself when a group is called without its command.
   const isHelp = error.code === 'commander.help';
   const message = isHelp ? '' : error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
-  const isUnknown = error.code === 'commander.unknownCommand' && !message.includes('Did you mean');
+  const isUnknown =
+    error.code === 'commander.unknownCommand' && !(error instanceof UsageError) && !message.includes('Did you mean');
   const advice = isUnknown ? '; "dropslot help" lists the commands' : '';
   const code: OperationErrorCode = 'usage';
   return {

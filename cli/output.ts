@@ -1,9 +1,9 @@
 /** The output of commands: texts and tables for people, or JSON for programs. */
 import { once } from 'node:events';
 import type { WriteStream } from 'node:tty';
-import wrapAnsi from 'wrap-ansi';
 import { escapeControl, escapeJson, escapeText, withSchema } from '../operations/format.js';
-import { type Column, displayWidth, printTable } from './table.js';
+import { type Column, printTable } from './table.js';
+import { displayWidth, wrapText } from './width.js';
 
 export interface ListView<Row> {
   columns: Column<Row>[];
@@ -93,7 +93,7 @@ function wrapRecords(text: string, width: number | null): string {
       const value = line.slice(name.length);
       const isLong = name !== '' && displayWidth(line) > width;
       if (!isLong || value.split(' ').some((word) => displayWidth(word) > room)) return line;
-      return name + wrapAnsi(value, room).replaceAll('\n', `\n${' '.repeat(name.length)}`);
+      return name + wrapText(value, room).join(`\n${' '.repeat(name.length)}`);
     })
     .join('\n');
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { type App, Program } from './app.js';
 import { exitCodesText } from './exit.js';
 import { registerHelp } from './help.js';
+import { describeVersion } from './version.js';
 
 /** Adds one group of commands. */
 export type Group = (program: Command) => void;
@@ -34,10 +35,6 @@ ${exitCodesText}`,
   for (const register of groups) register(program);
   registerHelp(program);
   return program;
-}
-
-function describeVersion({ version, build }: App): string {
-  return build === undefined ? `dropslot ${version}` : `dropslot ${version} (${build})`;
 }
 
 /** Joins the lines of the source: the terminal has its own width. A blank line separates paragraphs. */

@@ -2,9 +2,8 @@
  * Tables for people: they fit the terminal, never cut a text, and are printed as they are in a pipe or with `--wide`. Columns that find no room
  * follow below their row.
  */
-import stringWidth from 'string-width';
-import wrapAnsi from 'wrap-ansi';
 import { escapeControl } from '../operations/format.js';
+import { displayWidth, wrapText } from './width.js';
 
 export interface Column<Row> {
   title: string;
@@ -64,9 +63,6 @@ export async function printTable<Row>(
   if (waiting.length > 0) await flush();
   return count;
 }
-
-/** Number of terminal cells: two for CJK and emoji, none for combining marks. */
-export const displayWidth: (text: string) => number = stringWidth;
 
 interface TableForm {
   /** Columns beside one another, and those that follow below each row. */
@@ -142,7 +138,7 @@ function renderCells<Row>(
   const row = beside.map((index) => (late.includes(index) ? isBelow : cells[index]!));
   const more = [...late, ...below]
     .filter((index) => !isBlank(cells[index]!))
-    .flatMap((index) => wrapAnsi(`${columns[index]!.title}: ${cells[index]}`, width! - indent.length).split('\n'));
+    .flatMap((index) => wrapText(`${columns[index]!.title}: ${cells[index]}`, width! - indent.length));
   return [...renderRow(row, forms), ...more.map((line) => indent + line)];
 }
 
@@ -187,12 +183,13 @@ function fitColumns<Row>(columns: readonly Column<Row>[], cells: string[][], wid
       forms[index]!.wraps = true;
     }
   };
+  // A size or a count is read at one look: it wraps last.
   shrink(
-    ({ whole }) => whole !== true,
+    ({ whole, align }) => whole !== true && align !== 'right',
     (index) => wordWidths[index]!,
   );
   shrink(
-    () => true,
+    ({ align }) => align !== 'right',
     (index) => wordWidths[index]!,
   );
   shrink(
@@ -215,7 +212,7 @@ function renderRow(cells: readonly string[], forms: readonly ColumnForm[]): stri
   const pieces = cells.map((cell, index) => {
     const { wraps, width, shortTo } = forms[index]!;
     if (shortTo !== null) return [cell.slice(0, Math.max(shortTo, width))];
-    return wraps && displayWidth(cell) > width ? wrapAnsi(cell, width, { hard: true }).split('\n') : [cell];
+    return wraps && displayWidth(cell) > width ? wrapText(cell, width, true) : [cell];
   });
   const height = Math.max(...pieces.map(({ length }) => length));
   return Array.from({ length: height }, (_, line) =>

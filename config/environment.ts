@@ -4,9 +4,16 @@ import { userInfo } from 'node:os';
 
 /** Dropslot's version. The manifest is beside the rooms in the sources, and one folder further up from `dist/`. */
 export function readVersion(): string {
+  version ??= readManifest().version;
+  return version;
+}
+
+let version: string | null = null;
+
+function readManifest(): { version: string } {
   const beside = new URL('../package.json', import.meta.url);
   const manifest = readFileSync(existsSync(beside) ? beside : new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
+  return JSON.parse(manifest) as { version: string };
 }
 
 /** The commit that the running program was built from; `unknown` if the build did not know it, `sources` without a build. */

@@ -29,6 +29,8 @@ export interface Paths {
   lock: string;
   /** Lock file that every running `sftp-server` shares: while it is held, uploads in progress are not leftovers of a crash. */
   sessionsLock: string;
+  /** Lock file that the workers of a server share: a server that begins waits for those of one that was killed. */
+  workersLock: string;
   /** Lock file of the process that brings a database to the schema of this version. */
   migrationLock: string;
   /** Lock file that every process with directory.db open shares: while it is held, the file is not sealed or unsealed. */
@@ -60,6 +62,7 @@ export function pathsOf(settings: PathSettings): Paths {
     nodeKey: join(data, 'keys', 'node.key'),
     lock: join(data, 'serve.lock'),
     sessionsLock: join(data, 'sessions.lock'),
+    workersLock: join(data, 'workers.lock'),
     migrationLock: join(data, 'migration.lock'),
     directoryLock: join(data, 'directory.lock'),
     keysLock: join(data, 'keys.lock'),

@@ -100,6 +100,13 @@ export const mailCategoryNames = [
 
 const isMailCategory = (word: string) => (mailCategoryNames as readonly string[]).includes(word);
 
+/** Its path is the collector's; a user or password in it would be shown by "config show". */
+function isCollector(given: string): boolean {
+  if (!/^https?:\/\/[^\s#]+$/i.test(given) || !URL.canParse(given)) return false;
+  const { username, password } = new URL(given);
+  return username === '' && password === '';
+}
+
 export const settingsSchema = z.strictObject({
   data: text('path')
     .default('./data')
@@ -299,6 +306,11 @@ export const settingsSchema = z.strictObject({
   maxHandlesPerOrg: count()
     .default(1024)
     .describe(`Most files and folders that one organization may have open at once. ${orOwn('maxHandles')}`),
+  workers: count({ max: 64 })
+    .default(1)
+    .describe(
+      'Processes for connections. 1: the server speaks SSH itself. More: it accepts connections, and hands each to one of so many processes, which share all limits; for machines with several processor cores and many clients at once.',
+    ),
   uploadGraceSeconds: duration('seconds', { min: 0, fraction: true, timer: true })
     .default(10)
     .describe('When the server stops, it waits this long for uploads in progress to finish.'),
@@ -615,6 +627,15 @@ export const settingsSchema = z.strictObject({
     .optional()
     .describe(
       'Address and port for monitors, by HTTP: `/healthz` (the process answers), `/readyz` (the database answers, and the disk has space) and `/metrics` (Prometheus). Anyone who reaches it can read them: use a loopback or management address. Default: none.',
+    ),
+  traces: checkedText(
+    isCollector,
+    'must be an http:// or https:// address without a user, a password or a fragment, such as http://127.0.0.1:4318/v1/traces',
+    'URL',
+  )
+    .optional()
+    .describe(
+      'Collector of OpenTelemetry to which the server sends traces, by OTLP over HTTP in JSON, such as `http://127.0.0.1:4318/v1/traces`: spans of uploads, runs and their phases, deliveries and API requests, without personal data. Default: no traces. See [monitoring.md](monitoring.md#traces).',
     ),
   api: apiEndpoint
     .optional()

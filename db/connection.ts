@@ -10,16 +10,18 @@ import type { Dialect } from './dialect.js';
 import { DatabaseError } from './error.js';
 import { beginMoment, type Moment, openKnex } from './knex.js';
 import { takeLock } from './lock.js';
-import { controlMigrations } from './migrations/control.js';
-import { directoryMigrations } from './migrations/directory.js';
-import { migrate } from './migrations/migrate.js';
+import { type MigrationList, migrate } from './migrations/migrate.js';
+import { controlNames, directoryNames } from './migrations/names.js';
+import { requireFolderFits } from './move/folder.js';
 import { readMoveState, requireInUse } from './move/state.js';
 import { repeatContended } from './postgres/retry.js';
-import { openSchema, type Schema } from './postgres/schema.js';
+import type { Schema } from './postgres/schema.js';
+import { NotAhead, runAhead } from './sqlite/ahead.js';
 import { createClient } from './sqlite/client.js';
 import { sealingDriver } from './sqlite/drivers.js';
 import { busyTimeoutMs, openFile, openFileMoment, type SqliteFile } from './sqlite/open.js';
 import { type Attached, ScratchConnections } from './sqlite/scratch.js';
+import { runTransaction } from './transaction.js';
 
 /** A knex instance or a transaction of one: a query runs on it. */
 export type Queryable = Knex;
@@ -42,7 +44,7 @@ export interface Db {
    * Runs `work` in one transaction of `write`: commits when it resolves, rolls back when it rejects. In the control
    * database the audit events that `work` recorded are chained to the trail right before the commit.
    */
-  transact<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T>;
+  transact<T>(work: (tx: Knex.Transaction) => Promise<T>, options?: TransactOptions): Promise<T>;
   /** Of the control database: how fast its clients cause audit records. */
   readonly auditRate?: AuditRate;
   /** Of the control database: calls `listener` after each commit with its audit records. Returns a function that ends that. */
@@ -54,6 +56,11 @@ export interface Db {
   /** The database as it is now, until it is closed: it does not see later writes, and delays none. */
   openMoment(): Promise<Moment>;
   close(): Promise<void>;
+}
+
+export interface TransactOptions {
+  /** The work has no effects but its writes: in the control database on SQLite it first runs in fewer calls, as `runAhead` has it. */
+  isRepeatable?: boolean;
 }
 
 /** The schema names on PostgreSQL. */
@@ -91,6 +98,7 @@ export async function openControl(
     // Of one that was moved, the mark shows the commits of the other one.
     if (evenMoved && (await readMoveState(control.read)) !== null) return control;
     await requireInUse(control.read);
+    if (db.dialect === 'postgres') await requireFolderFits(control.read, pathsOf(settings), settings.sqliteDriver);
     await mark.examine(control, Date.now());
     return control;
   } catch (cause) {
@@ -99,13 +107,26 @@ export async function openControl(
   }
 }
 
+type Work<T> = (tx: Knex.Transaction) => Promise<T>;
+
 /** The control database with a bound on the audit records that clients cause, and with a mark of the last one. */
 function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
   let timer: NodeJS.Timeout | null = null;
   const listeners = new Set<(events: readonly AuditEvent[]) => void>();
-  const transact = <T>(work: (tx: Knex.Transaction) => Promise<T>, isLast = false): Promise<T> =>
-    repeatContended(() => transactOnce(work, isLast));
-  const transactOnce = async <T>(work: (tx: Knex.Transaction) => Promise<T>, isLast: boolean): Promise<T> => {
+  const transact = async <T>(work: Work<T>, { isRepeatable = false }: TransactOptions = {}): Promise<T> => {
+    if (isRepeatable && db.dialect === 'sqlite')
+      try {
+        return await transactOnce(work, runAhead);
+      } catch (error) {
+        if (!(error instanceof NotAhead)) throw error;
+      }
+    return repeatContended(() => transactOnce(work));
+  };
+  const transactOnce = async <T>(
+    work: Work<T>,
+    run: typeof runTransaction = runTransaction,
+    isLast = false,
+  ): Promise<T> => {
     let undo = () => {};
     let recorded: readonly AuditEvent[] = [];
     const chained: { head: ChainHead; events: readonly AuditEvent[] }[] = [];
@@ -118,7 +139,7 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
     const note = (head: ChainHead, events: readonly AuditEvent[]) => chained.push({ head, events });
     let result: T;
     try {
-      result = await db.write.transaction((tx) => chainAudit(tx, work, admit, note));
+      result = await run(db.write, (tx) => chainAudit(tx, work, admit, note));
     } catch (error) {
       undo();
       throw error;
@@ -137,7 +158,8 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
   const close = async () => {
     if (timer !== null) clearTimeout(timer);
     // Of a database that is gone, the server has logged it.
-    if (auditRate.hasFolded) await transact(async () => {}, true).catch(() => {});
+    const tell = () => transactOnce(async () => {}, runTransaction, true);
+    if (auditRate.hasFolded) await repeatContended(tell).catch(() => {});
     mark.close();
     await db.close();
   };
@@ -145,7 +167,7 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
     listeners.add(listener);
     return () => void listeners.delete(listener);
   };
-  return { ...db, auditRate, mark, onAudit, transact: (work) => transact(work), close };
+  return { ...db, auditRate, mark, onAudit, transact, close };
 }
 
 /** What is committed is done: nothing that only counts or notes it makes its caller believe that it failed. */
@@ -172,6 +194,18 @@ export function openDirectory(
 
 /** Which of the two databases. */
 export type Half = 'control' | 'directory';
+
+export const halfNames = ['directory', 'control'] as const;
+
+const controlMigrations: MigrationList = {
+  names: controlNames,
+  load: async () => (await import('./migrations/control.js')).controlMigrations,
+};
+
+const directoryMigrations: MigrationList = {
+  names: directoryNames,
+  load: async () => (await import('./migrations/directory.js')).directoryMigrations,
+};
 
 const halves = {
   control: { fileOf: (paths: Paths) => paths.control, schema: controlSchema, migrations: controlMigrations },
@@ -223,13 +257,7 @@ async function open(
             file: fileOf(pathsOf(settings)),
             key,
           })
-        : postgresDb(
-            await openSchema({
-              ...{ url: settings.database, schema, connections: settings.databasePool },
-              isPooled: settings.databasePooler === 'transaction',
-              idleMs: idleSeconds(settings) * 1000,
-            }),
-          );
+        : await openPostgres(settings, schema, file.isFilled === true);
     await migrate(db.write, migrations, () => takeLock(pathsOf(settings).migrationLock, settings.sqliteDriver));
     return db;
   } catch (cause) {
@@ -249,7 +277,7 @@ function sqliteDb(source: SqliteFile): Db {
     scratch,
     write,
     read,
-    transact: (work) => write.transaction(work),
+    transact: (work) => runTransaction(write, work),
     openMoment: () => openFileMoment(source),
     close: async () => {
       await scratch.close();
@@ -257,6 +285,18 @@ function sqliteDb(source: SqliteFile): Db {
       await write.destroy();
     },
   };
+}
+
+/** Its modules are loaded here only: most commands work on SQLite. */
+async function openPostgres(settings: DbSettings, schema: string, isFilled: boolean): Promise<Db> {
+  const { openSchema } = await import('./postgres/schema.js');
+  return postgresDb(
+    await openSchema({
+      ...{ url: settings.database, schema, connections: settings.databasePool },
+      isPooled: settings.databasePooler === 'transaction',
+      ...{ idleMs: idleSeconds(settings) * 1000, isFilled },
+    }),
+  );
 }
 
 function postgresDb({ instance, onRun }: Schema): Db {
@@ -267,7 +307,7 @@ function postgresDb({ instance, onRun }: Schema): Db {
     write: instance,
     read: instance,
     ...(onRun && { onRun }),
-    transact: (work) => repeatContended(() => instance.transaction(work)),
+    transact: (work) => repeatContended(() => runTransaction(instance, work)),
     openMoment: () => beginMoment(instance, once, 'SELECT 1', async () => {}),
     close: () => instance.destroy(),
   };

@@ -49,17 +49,23 @@ export function isConflict(error: unknown): boolean {
 
 /** SQLite result codes, and PostgreSQL classes of SQLSTATE, that report a failure of the machine, not a defect of the query. */
 const sqliteFailures = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|PERM|NOMEM)/;
-const postgresFailures = /^(08|25006|25P03|28|3D|53|57|58|XX)/;
+const postgresFailures = /^(08|25006|25P0[34]|28|3D|53|55P03|57|58|XX)/;
 const networkFailures = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|EAI_AGAIN)$/;
 
 /** The words of the triggers that refuse each write to a database that was moved (db/move/state.ts). */
 export const movedRefusal = 'this installation was moved to another database';
+
+/** The words of the trigger that refuses files which were written into a place that was left (db/control/blobplace.ts). */
+export const placeRefusal = 'the sealed files were moved to another place';
 
 /** One sentence without the statement, which holds personal data; null: the database did not fail, the query is wrong. */
 export function describeDatabaseFailure(error: unknown): string | null {
   const { name, code, message } = error as { name?: string; code?: string; message?: string };
   if (name === 'KnexTimeoutError') return 'the database did not answer in time';
   if (message?.includes(movedRefusal)) return `the database refuses writes: ${movedRefusal}`;
+  if (message?.includes(placeRefusal)) return `the database refuses the file: ${placeRefusal}`;
+  if (isContention(error))
+    return 'the database was busy: other transactions were in the way of this one again and again';
   if (isEndedConnection(message ?? '')) return 'the database failed: the connection to it was lost';
   if (typeof code !== 'string') return null;
   const isKnown =
@@ -80,8 +86,41 @@ export function isDiskFull(error: unknown): boolean {
   return ['SQLITE_FULL', 'ENOSPC', 'EDQUOT', '53100'].includes((error as { code?: string } | null)?.code ?? '');
 }
 
-/** Whether the connection ended before the server's answer came: a COMMIT that was sent may still take place. */
+/** PostgreSQL or a pooler ended the connection: connection exceptions, an end of the server, and a crash of it. */
+const endedConnections = /^(08...|57P0[12])$/;
+
+/** Whether the connection ended before the server's answer came. A server that is shut down while a COMMIT waits for its replica has written it. */
 export function isConnectionLost(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
-  return networkFailures.test(code ?? '') || /Connection terminated/.test(message ?? '');
+  if (networkFailures.test(code ?? '') || endedConnections.test(code ?? '')) return true;
+  return /Connection (terminated|ended)|Client has encountered a connection error/.test(message ?? '');
+}
+
+/** Whether COMMIT was sent before a transaction failed, by its error (db/transaction.ts). Of several transactions the innermost one counts. */
+const commitsSent = new WeakMap<object, boolean>();
+
+export function noteCommitSent(error: unknown, isSent: boolean): void {
+  if (typeof error === 'object' && error !== null && !commitsSent.has(error)) commitsSent.set(error, isSent);
+}
+
+/** The driver knew that the connection had ended, and sent nothing. */
+const unsent = /is not queryable/;
+
+/** Of an error that no transaction has noted, nothing is known: it may be that of a COMMIT. */
+function mayBeOfCommit(error: unknown): boolean {
+  return commitsSent.get(error as object) !== false && !unsent.test((error as { message?: string }).message ?? '');
+}
+
+/** Whether the answer to a COMMIT got lost: it may have taken place, or may still do so. */
+export function isAnswerLost(error: unknown): boolean {
+  return isConnectionLost(error) && mayBeOfCommit(error);
+}
+
+/**
+ * As isAnswerLost, or the disk of SQLite failed in a COMMIT: one that reached the disk, and could not be synced, takes place if the
+ * process ends before the next write.
+ */
+export function isOutcomeUnknown(error: unknown): boolean {
+  const isOfDisk = /^SQLITE_IOERR/.test((error as { code?: string }).code ?? '');
+  return isAnswerLost(error) || (isOfDisk && mayBeOfCommit(error));
 }

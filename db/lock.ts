@@ -9,9 +9,9 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** null: another process holds it. @throws DatabaseError `unavailable` when the file can't be opened. */
-export function takeLock(file: string, driver: DriverName): Promise<Lock | null> {
-  return lock(file, driver, 0, ['BEGIN EXCLUSIVE']);
+/** null: another process holds it, also after `waitMs`. @throws DatabaseError `unavailable` when the file can't be opened. */
+export function takeLock(file: string, driver: DriverName, waitMs = 0): Promise<Lock | null> {
+  return lock(file, driver, waitMs, ['BEGIN EXCLUSIVE']);
 }
 
 /**

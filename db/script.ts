@@ -4,6 +4,7 @@
  */
 import type { Knex } from 'knex';
 import { type Dialect, dialectOf } from './dialect.js';
+import { runBeforeNext, runWaiting } from './sqlite/client.js';
 import type { SqliteConnection } from './sqlite/driver.js';
 
 /** The values of a statement's `:name`s. */
@@ -16,6 +17,8 @@ export interface Script {
   rows<T>(sql: string, bindings?: Bindings): Promise<T[]>;
   /** Runs the statements that wait. */
   flush(): Promise<void>;
+  /** As flush, but in a transaction on SQLite: they run with its next query, or its COMMIT, which has their error. */
+  leave(): Promise<void>;
 }
 
 /** @param db a transaction, or an instance with one connection: the statements belong to one connection. */
@@ -49,7 +52,31 @@ function openImmediate(db: Knex): Script {
     },
     rows: async (sql, bindings = {}) => (await db.raw(sql, bindings as never)).rows,
     flush: async () => {},
+    leave: async () => {},
   };
+}
+
+/**
+ * Runs a statement without an answer with the next query of the transaction, or its COMMIT, which has its error: on SQLite that
+ * saves a call. Outside of a transaction, and on PostgreSQL, at once.
+ */
+export async function runLater(tx: Knex, sql: string, bindings: Bindings): Promise<void> {
+  const text = dialectOf(tx) === 'sqlite' && tx.isTransaction === true ? withValues(sql, bindings) : null;
+  if (text === null) await tx.raw(sql, bindings as never);
+  else await onConnection(tx, async (connection) => runBeforeNext(connection, text));
+}
+
+/** As runLater, adds a row to a table. */
+export function insertLater(tx: Knex, table: string, row: Bindings): Promise<void> {
+  const columns = Object.keys(row);
+  const values = columns.map((column) => `:${column}`).join(', ');
+  return runLater(tx, `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${values})`, row);
+}
+
+/** The rows of a query that needs no statement which still waits; on SQLite it lets them wait on. */
+export async function readAhead<T>(tx: Knex, sql: string, bindings: readonly (string | number)[]): Promise<T[]> {
+  if (dialectOf(tx) !== 'sqlite') return (await tx.raw(sql, bindings)).rows;
+  return onConnection(tx, async (connection) => (await connection.run(sql, bindings, true)).rows as T[]);
 }
 
 /** Longer scripts, in characters, do not wait: memory holds one. */
@@ -60,10 +87,10 @@ function openWaiting(db: Knex): Script {
   let length = 0;
   const flush = async () => {
     if (waiting.length === 0) return;
-    const script = waiting.join(';\n');
+    const script = waiting;
     waiting = [];
     length = 0;
-    await onConnection(db, (connection) => connection.execute(script));
+    await onConnection(db, (connection) => runWaiting(connection, script));
   };
   return {
     run: async (sql, bindings = {}) => {
@@ -81,10 +108,21 @@ function openWaiting(db: Knex): Script {
       await flush();
       const text = withValues(sql, bindings);
       if (text === null) return (await db.raw(sql, bindings as never)) as T[];
-      const { rows } = await onConnection(db, (connection) => connection.run(text, [], true));
+      const { rows } = await onConnection(db, async (connection) => {
+        await runWaiting(connection);
+        return connection.run(text, [], true);
+      });
       return rows as T[];
     },
     flush,
+    leave: async () => {
+      if (db.isTransaction !== true) return flush();
+      const script = waiting.splice(0);
+      length = 0;
+      await onConnection(db, async (connection) => {
+        for (const text of script) runBeforeNext(connection, text);
+      });
+    },
   };
 }
 
@@ -104,6 +142,8 @@ const longestBytes = 1024;
 /** SQLite's statement with its values in it; null: it has a value that can't stand there, and must be bound. */
 export function withValues(sql: string, bindings: Bindings): string | null {
   let isWhole = true;
+  // Its values may be in its text already, and have anything in them.
+  if (Object.keys(bindings).length === 0) return sql;
   const text = sql.replace(/:(\w+)/g, (whole, name: string) => {
     if (!Object.hasOwn(bindings, name)) return whole;
     const literal = literalOf(bindings[name]);

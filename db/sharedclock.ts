@@ -22,11 +22,10 @@ export async function followClock(control: Pick<Db, 'dialect' | 'read'>): Promis
   if (control.dialect === 'sqlite') return { now: Date.now, skewMs: () => 0, stop: () => {} };
   let base = await measure(control);
   const improve = async () => {
-    const latest = await measure(control);
-    if (errorOf(latest) <= errorOf(base)) base = latest;
+    base = betterOf(base, await measure(control), performance.now());
   };
   for (let n = 1; n < firstMeasures; n++) await improve();
-  const now = () => Math.round(base.at + performance.now() - base.steady);
+  const now = () => Math.round(timeOf(base, performance.now()));
   const timer = setInterval(() => {
     // Until the database answers again, the time goes on by the clock that is never set.
     improve().catch(() => {});
@@ -35,16 +34,31 @@ export async function followClock(control: Pick<Db, 'dialect' | 'read'>): Promis
   return { now, skewMs: () => Date.now() - now(), stop: () => clearInterval(timer) };
 }
 
-interface Measured {
+export interface Measured {
   /** The server's time at a moment of the steady clock, both in ms. */
   at: number;
   steady: number;
   roundTripMs: number;
 }
 
+/**
+ * The more exact one of two measures. Where they contradict each other, the old one is wrong, however exact it was: a virtual machine that
+ * was suspended has a steady clock that stood still, and the clock of the server may have been set.
+ * @param steady now
+ */
+export function betterOf(old: Measured, latest: Measured, steady: number): Measured {
+  const apart = Math.abs(timeOf(old, steady) - timeOf(latest, steady));
+  const isContradicted = apart > errorOf(old, steady) + errorOf(latest, steady);
+  return isContradicted || errorOf(latest, steady) <= errorOf(old, steady) ? latest : old;
+}
+
+function timeOf({ at, steady: then }: Measured, steady: number): number {
+  return at + steady - then;
+}
+
 /** By how much the time that a measure gives may be wrong now, in ms. */
-function errorOf({ steady, roundTripMs }: Measured): number {
-  return roundTripMs / 2 + (performance.now() - steady) * drift;
+function errorOf({ steady: then, roundTripMs }: Measured, steady: number): number {
+  return roundTripMs / 2 + (steady - then) * drift;
 }
 
 async function measure({ read }: Pick<Db, 'read'>): Promise<Measured> {

@@ -7,6 +7,7 @@ import { askDropslot, startDropslot } from './program.js';
 import type { Stage } from './show.js';
 
 const usualPort = 8023;
+const usualSftpPort = 2222;
 const people = [
   { who: 'operator', email: 'operator@dropslot.test', role: ['--role', 'owner'] },
   { who: 'HR admin of acme', email: ownerEmail, role: ['--role', 'admin', '--org', 'acme'] },
@@ -15,7 +16,7 @@ const people = [
 /** @param keeps serves the console until the program is ended */
 export async function openConsole(folder: string, { step, say }: Stage, keeps: boolean): Promise<void> {
   const data = join(folder, 'data');
-  const port = keeps ? await findPort() : usualPort;
+  const port = keeps ? await findPort(usualPort) : usualPort;
   await writeFile(join(data, 'dropslot.json'), `${JSON.stringify({ console: `127.0.0.1:${port}` })}\n`);
   step(`The web console: http://127.0.0.1:${port}${keeps ? ', served now' : ', served by "npm run demo -- --keep"'}`);
   if (!keeps) return;
@@ -23,14 +24,15 @@ export async function openConsole(folder: string, { step, say }: Stage, keeps: b
     const { link } = await askDropslot<{ link: string }>(data, ['console', 'invite', email, ...role]);
     say(`Invitation for the ${who}, ${email}:`, link);
   }
-  const server = await startDropslot(data);
+  // The page Connection shows the port of the settings.
+  const server = await startDropslot(data, ['--port', String(await findPort(usualSftpPort))]);
   say('Open each link in a browser window of its own. Ctrl-C ends the server.');
   await server.ended;
 }
 
 /** The usual port; where it is taken, a free one. */
-async function findPort(): Promise<number> {
-  for (const port of [usualPort, 0]) {
+async function findPort(usual: number): Promise<number> {
+  for (const port of [usual, 0]) {
     const server = createServer();
     const free = await new Promise<number | null>((resolve) => {
       server.once('error', () => resolve(null));

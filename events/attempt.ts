@@ -1,5 +1,6 @@
 /** One attempt to deliver: chooses the next events of a subscriber, hands them to its deliverer, and notes how that ended. */
 import type { Logger } from '../config/logger.js';
+import { newContext, tellSpan } from '../config/spans.js';
 import type { Db, Queryable } from '../db/connection.js';
 import { advanceReplay, endReplay, firstReplay, insertDelivery, type Replay } from '../db/control/eventdeliveries.js';
 import {
@@ -74,6 +75,16 @@ export async function deliverNext(
   await onStep?.('begun');
   const began = now();
   const outcome = await attempt(deps, subscriber, deliverer, part, stopping);
+  const took = { startMs: began, endMs: now() };
+  tellSpan(() => ({
+    ...{ name: 'delivery', kind: 'client', context: newContext(), ...took },
+    attributes: {
+      ...{ 'dropslot.subscriber': subscriber.id, 'dropslot.subscriber.kind': subscriber.kind },
+      ...{ 'dropslot.events': part.events.length, 'dropslot.outcome': outcome.result },
+      ...(subscriber.org !== null && { 'dropslot.org': subscriber.org }),
+    },
+    isFailed: outcome.result !== 'delivered',
+  }));
   await onStep?.('sent');
   // An attempt that the server's stop ended is none.
   if (stopping.aborted && outcome.result !== 'delivered') return 'idle';

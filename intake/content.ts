@@ -36,6 +36,8 @@ export interface ContentLimits {
   maxFileBytes: number;
   uploadWindowBytes: number;
   memory: MemoryShare;
+  /** Asked before the bytes of a blob are removed: false, another server has taken them over. Default: they are its own. */
+  reclaim?: (blobId: string) => Promise<boolean>;
 }
 
 const copyBytes = 1024 * 1024;
@@ -157,10 +159,11 @@ export class Content {
     return this.#writer.park(keepsLast);
   }
 
+  /** Its bytes in the store, too, if they are still its own. */
   async discard(): Promise<void> {
     this.#free();
     await this.#base?.reader?.close();
-    await this.#writer.discard();
+    await this.#discard(this.#writer);
   }
 
   /** Gives back its memory, once. */
@@ -255,7 +258,11 @@ export class Content {
       throw error;
     }
     this.#writer = next;
-    await old.discard();
+    await this.#discard(old);
+  }
+
+  async #discard(writer: BlobWriter): Promise<void> {
+    await writer.discard((await this.#limits.reclaim?.(writer.id)) ?? true);
   }
 
   /** Bounds the work that a client can cause by rewriting its bytes: linear in the file, not quadratic. */

@@ -2,7 +2,7 @@
 
 import type { Db, Queryable } from '../db/connection.js';
 import { runPart } from '../db/control/part.js';
-import { describeDatabaseFailure, isConflict } from '../db/error.js';
+import { describeDatabaseFailure, isConflict, isContention } from '../db/error.js';
 
 /** Runs in a transaction, perhaps a second time in another one: it has no effects but its writes to `tx`. */
 export type Work<T> = (tx: Queryable) => Promise<T>;
@@ -54,11 +54,11 @@ export class GroupCommit {
   async #commitTogether(jobs: readonly Job[]): Promise<void> {
     for (const run of [runAll, runEach]) {
       try {
-        const outcomes = await this.#control.transact((tx) => run(tx, jobs));
+        const outcomes = await this.#control.transact((tx) => run(tx, jobs), { isRepeatable: run === runAll });
         for (const [index, job] of jobs.entries()) await this.#answer(job, outcomes[index]!);
         return;
       } catch (error) {
-        if (describeDatabaseFailure(error) === null) continue;
+        if (isContention(error) || describeDatabaseFailure(error) === null) continue;
         for (const job of jobs) job.reject(error);
         return;
       }
@@ -75,7 +75,7 @@ export class GroupCommit {
   async #commitAlone({ work, resolve, reject }: Job): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        resolve((await this.#control.transact(work)) as never);
+        resolve((await this.#control.transact(work, { isRepeatable: attempt === 1 })) as never);
         return;
       } catch (error) {
         if (attempt < maxAttempts && isConflict(error)) continue;
@@ -100,7 +100,7 @@ async function runEach(tx: Queryable, jobs: readonly Job[]): Promise<PromiseSett
     try {
       outcomes.push({ status: 'fulfilled', value: await runPart(tx, work) });
     } catch (reason) {
-      if (describeDatabaseFailure(reason) !== null) throw reason;
+      if (!isContention(reason) && describeDatabaseFailure(reason) !== null) throw reason;
       outcomes.push({ status: 'rejected', reason });
     }
   return outcomes;

@@ -1,21 +1,24 @@
 /** Owns the intake: begins uploads, and executes the removals and renames that affect the queue. */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LaterLog } from '../config/laterlog.js';
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
+import { newContext, tellSpan } from '../config/spans.js';
 import type { Db, Queryable } from '../db/connection.js';
 import { isBlobLive } from '../db/control/blobs.js';
 import { type EntryRow, findEntry } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
 import { deleteOpenPartial, renewPartial } from '../db/control/partiallease.js';
 import type { PartialRow } from '../db/control/partials.js';
-import { isConnectionLost } from '../db/error.js';
+import { findOpenPlace } from '../db/control/publishplace.js';
+import { isAnswerLost, isConnectionLost } from '../db/error.js';
 import { KeyError } from '../keys/error.js';
 import { loadOrCreatePartialKey } from '../keys/master/partialkey.js';
 import { isInControl, sealAndCommit } from '../storage/blobcommit.js';
 import { createBlob, openBlobOf, openOwnBlob, removeBlob } from '../storage/blobs.js';
-import type { StorePaths } from '../storage/blobstore.js';
+import { placesOf, type StorePaths } from '../storage/blobstore.js';
 import { type Disk, systemDisk } from '../storage/disk.js';
 import { asSpaceError } from '../storage/failure.js';
 import { shareSyncs, subfolderPicker } from '../storage/foldersync.js';
@@ -28,6 +31,7 @@ import type { SealingThreads } from '../storage/sealingpool.js';
 import { findJustArchived } from '../storage/space.js';
 import { checkPathLimits, type Limits, limitsOf } from '../storage/storagelimits.js';
 import { SpaceError } from '../storage/types.js';
+import { UnsyncedBlobs } from '../storage/unsynced.js';
 import { Content, type VersionReader } from './content.js';
 import { type Base, Draft, type DraftContext, lend, type Member, Overtaken, type SealedVersion } from './draft.js';
 import { GroupCommit, type Work } from './groupcommit.js';
@@ -56,10 +60,16 @@ export interface IntakeDeps {
   identity: (org: Org) => Promise<string>;
   /** Default: the real one. */
   disk?: Disk;
+  /** Default: one of its own. */
+  commits?: GroupCommit;
   /** Seals large uploads; null: this thread does. */
   sealingThreads?: SealingThreads | null;
+  /** Names this process in the database; default: by chance. */
+  process?: string;
   /** Called after each step of each CLOSE. */
   onStep?: (step: IntakeStep) => void;
+  /** Names the start of the machine: small files are synced after their CLOSE, and rows have their bytes until then. null: at their CLOSE. */
+  boot?: string | null;
   /** Milliseconds between two looks at the leases of open writers. */
   leaseEveryMs?: number;
 }
@@ -73,22 +83,31 @@ export interface IntakeService {
   openUploads(): number;
   /** Bytes of memory that the clients of all sessions hold now. */
   heldMemory(): number;
-  /** Aborts every open upload; those that are closing are closed first. */
+  /** Of all sessions. */
+  readonly memory: Memory;
+  /** Aborts every open upload, after those that are closing are closed, and syncs the small files that are left to sync. */
   abortAll(): Promise<void>;
 }
 
-export function createIntake(deps: IntakeDeps): IntakeService {
+export function createIntake(given: IntakeDeps): IntakeService {
+  const deps = { process: randomBytes(8).toString('hex'), ...given };
   const disk = shareSyncs(deps.disk ?? systemDisk);
-  const commits = new GroupCommit(deps.control);
+  const { commits = new GroupCommit(deps.control) } = deps;
   const open = new Set<OpenUpload>();
   const leases = new WriterLeases({
-    ...{ control: deps.control, commits, now: deps.now, isKeyless: deps.settings.role === 'intake' },
+    ...{ control: deps.control, commits, now: deps.now, process: deps.process },
+    isKeyless: deps.settings.role === 'intake',
     warn: (message, cause) => void deps.logger.warn(message, { cause: String(cause) }),
     ...(deps.leaseEveryMs !== undefined && { everyMs: deps.leaseEveryMs }),
   });
+  const place = { control: deps.control, paths: deps.paths, disk, commit: (work: Work<void>) => commits.run(work) };
+  const { boot = null } = deps;
+  const isPlain = deps.control.dialect === 'sqlite' && deps.paths.store === undefined;
+  const unsynced = boot === null || !isPlain ? null : new UnsyncedBlobs(place, boot, deps.logger);
   const shared: Shared = {
     ...deps,
     disk,
+    unsynced,
     nextSubfolder: subfolderPicker(),
     commits,
     open,
@@ -105,17 +124,22 @@ export function createIntake(deps: IntakeDeps): IntakeService {
     openUploads: () => open.size,
     announce: () => leases.announce(),
     heldMemory: () => shared.memory.heldBytes,
+    memory: shared.memory,
     abortAll: async () => {
       await Promise.all([...open].map((upload) => upload.abort()));
+      await unsynced?.close();
     },
   };
 }
 
 /** Shared by all sessions of a server. */
 interface Shared extends IntakeDeps {
+  process: string;
   disk: Disk;
   /** The folder of the next blob. */
   nextSubfolder: () => string;
+  /** null: every file is synced at its CLOSE. */
+  unsynced: UnsyncedBlobs | null;
   commits: GroupCommit;
   laterLog: LaterLog;
   quota: Quota;
@@ -132,6 +156,8 @@ interface PathState {
   partial: PartialRow | null;
   /** The file that an import has just taken from the path, for a writer that goes on from its bytes; null: none. */
   archived: EntryRow | null;
+  /** Seals the organization's files; null: it was not looked up, or there is none. */
+  recipient: string | null;
 }
 
 interface Begun {
@@ -168,7 +194,7 @@ class SenderIntake implements Intake {
   readonly #own = new Set<OpenUpload>();
 
   constructor(deps: Shared, org: Org, sender: Sender) {
-    this.#deps = deps;
+    this.#deps = { ...deps, paths: placesOf(deps.paths, org.id) };
     this.#org = org;
     this.#sender = sender;
     this.memory = deps.memory.open(org.id);
@@ -307,9 +333,10 @@ class SenderIntake implements Intake {
     const keeps = settings.keepPartialHours > 0 && shared === null;
     const subject = { path, begunAt, basedOn: resumed?.id ?? null, keeps };
     const resumeRecord = new ResumeRecord(this.#resumeContext(), subject);
-    const onMixed = () => resumeRecord.forsake();
     const { draft, member } =
-      shared === null ? await this.#beginDraft(begun, onMixed) : await this.#joinDraft(shared, begun, onMixed);
+      shared === null
+        ? await this.#beginDraft(begun, resumeRecord)
+        : await this.#joinDraft(shared, begun, resumeRecord);
     const upload = new OpenUpload(this.#context, {
       ...{ path, draft, member, claim, resumeRecord, begunAt, lease },
       append: options.append,
@@ -329,23 +356,25 @@ class SenderIntake implements Intake {
   async #checkTarget(path: string, options: BeginOptions, isOpen: boolean): Promise<PathState> {
     if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
     const db = this.#deps.control.read;
-    const existing = await findEntry(db, this.#org.id, path);
+    const place = await findOpenPlace(db, this.#org.id, path);
+    const recipient = place?.recipient ?? null;
+    const existing = place?.hasEntry === false ? null : await findEntry(db, this.#org.id, path);
     if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
     const resume = options.resume === true;
-    const looks = (existing === null || resume) && options.anew !== true;
+    const looks = (existing === null || resume) && options.anew !== true && place?.hasPartial !== false;
     const partial = looks ? await findOwnPartial(this.#deps, this.#org.id, path) : null;
     if (resume && partial === null) throw new SpaceError('not_found', `no upload of ${path} was cut off here`);
     const exists = existing !== null || partial !== null || isOpen;
     if (exists && options.exclusive) throw new SpaceError('exists', `${path} exists`);
-    if (existing !== null) return { existing, partial, archived: null };
+    if (existing !== null) return { existing, partial, archived: null, recipient };
     // A client that does not ask for a new file has seen the one that an import has just taken.
     const archived = exists || options.create ? null : await findJustArchived(this.#deps, this.#org.id, path);
     if (!exists && archived === null && !options.create) throw new SpaceError('not_found', `${path} does not exist`);
     const { dir } = splitPath(path);
-    const folder = dir === '/' ? null : await findEntry(db, this.#org.id, dir);
-    if (folder?.kind === 'file') throw new SpaceError('not_a_folder', `${dir} is a file`);
-    if (folder === null && !isFixed(dir)) throw new SpaceError('not_found', `${dir} does not exist`);
-    return { existing, partial, archived };
+    const kind = place !== null || dir === '/' ? place?.folderKind : (await findEntry(db, this.#org.id, dir))?.kind;
+    if (kind === 'file') throw new SpaceError('not_a_folder', `${dir} is a file`);
+    if (kind !== 'dir' && !isFixed(dir)) throw new SpaceError('not_found', `${dir} does not exist`);
+    return { existing, partial, archived, recipient };
   }
 
   /** The draft that a writer without truncation shares: that of its own session, else that of all. null: none. */
@@ -358,7 +387,7 @@ class SenderIntake implements Intake {
     return others.findLast(({ draft }) => draft.isShareable && draft.isOf(published))?.draft ?? null;
   }
 
-  async #beginDraft({ state, options, claim }: Begun, onMixed: Member['onMixed']): Promise<Joined> {
+  async #beginDraft({ state, options, claim }: Begun, record: ResumeRecord): Promise<Joined> {
     const { limits } = claim;
     const { existing, partial } = state;
     const published = { blobId: existing?.blobId ?? null, size: existing?.size ?? 0, reader: null };
@@ -372,9 +401,10 @@ class SenderIntake implements Intake {
     else if (found !== null) base = { ...published, size: found.size, reader: forDraft! };
     try {
       const under = found === null ? null : { size: found.size, reader: forContent! };
-      const content = await Content.begin(() => this.#createBlob(), under, this.#contentLimits(limits));
+      const create = this.#creator(state.recipient);
+      const content = await Content.begin(create, under, this.#contentLimits(limits, record));
       const draft = new Draft(this.#draftContext(limits), base, isSeparate(options));
-      const member = draft.join(content, true, published.blobId, onMixed);
+      const member = draft.join(content, true, published.blobId, () => record.forsake());
       if (found !== null && partial !== null) draft.adopt(member, found.size);
       return { draft, member };
     } catch (error) {
@@ -384,24 +414,37 @@ class SenderIntake implements Intake {
     }
   }
 
-  async #joinDraft(draft: Draft, { state, claim }: Begun, onMixed: Member['onMixed']): Promise<Joined> {
-    const content = await Content.begin(() => this.#createBlob(), null, this.#contentLimits(claim.limits));
-    return { draft, member: draft.join(content, false, state.existing?.blobId ?? null, onMixed) };
+  async #joinDraft(draft: Draft, { state, claim }: Begun, record: ResumeRecord): Promise<Joined> {
+    const content = await Content.begin(() => this.#createBlob(), null, this.#contentLimits(claim.limits, record));
+    const knew = state.existing?.blobId ?? null;
+    return { draft, member: draft.join(content, false, knew, () => record.forsake()) };
   }
 
   /** A writer's bytes may be more than the file is long: an upload checks the file's size itself. */
-  #contentLimits({ maxFileBytes }: Limits) {
+  #contentLimits({ maxFileBytes }: Limits, record: ResumeRecord) {
     return {
+      reclaim: (blobId: string) => record.reclaim(blobId),
       maxFileBytes: 4 * maxFileBytes,
       uploadWindowBytes: this.#deps.settings.uploadWindowBytes,
       memory: this.memory,
     };
   }
 
-  async #createBlob(): Promise<BlobWriter> {
-    const { control, paths, disk, nextSubfolder, sealingThreads } = this.#deps;
-    const recipient = await findRecipient(control.read, this.#org.id);
-    return createBlob(paths, recipient, { disk, sealingThreads, subfolder: nextSubfolder() });
+  /** Creates blobs: the first one for a recipient that was just looked up. */
+  #creator(recipient: string | null): () => Promise<BlobWriter> {
+    let next = recipient;
+    return () => {
+      const known = next;
+      next = null;
+      return this.#createBlob(known);
+    };
+  }
+
+  async #createBlob(known: string | null = null): Promise<BlobWriter> {
+    const { control, paths, disk, nextSubfolder, sealingThreads, unsynced } = this.#deps;
+    const recipient = known ?? (await findRecipient(control.read, this.#org.id));
+    const unsyncedBytes = unsynced?.mostBytes ?? 0;
+    return createBlob(paths, recipient, { disk, sealingThreads, subfolder: nextSubfolder(), unsyncedBytes });
   }
 
   #draftContext({ maxFileBytes }: Limits): DraftContext {
@@ -443,7 +486,7 @@ class SenderIntake implements Intake {
   async #openPublished(blobId: string): Promise<VersionReader | null> {
     const { paths, disk, control } = this.#deps;
     try {
-      return await openBlobOf(paths, blobId, () => this.#deps.identity(this.#org), disk);
+      return await openBlobOf(paths, blobId, () => this.#deps.identity(this.#org), { disk });
     } catch (error) {
       if (error instanceof KeyError) {
         this.#deps.leases.noteWithoutKey();
@@ -460,14 +503,19 @@ class SenderIntake implements Intake {
     if (waitMs > 0) await sleep(waitMs, undefined, { ref: false });
   }
 
-  async #publish(upload: ClosedUpload): Promise<Receipt> {
+  async #publish(closed: ClosedUpload): Promise<Receipt> {
+    const upload = { ...closed, boot: this.#deps.unsynced?.boot ?? null };
     await this.#pace();
-    const { commits, control, paths, disk, logger } = this.#deps;
+    const { commits, control, paths, disk, logger, unsynced } = this.#deps;
+    const bytesInRow = upload.blob.unsynced?.length ?? null;
     const published = await sealAndCommit({
       ...{ paths, disk, logger },
-      isNamed: isInControl(control),
+      isNamed: async (id) => (await isInControl(control)(id)) || !(await upload.reclaim(id)),
       seal: (keep) => keep(upload.blob),
       commit: () => commits.run((tx) => publishUpload(tx, upload)).catch((error) => this.#publishAgain(upload, error)),
+    }).finally(() => {
+      // Also after an error: the row may be there.
+      if (bytesInRow !== null) unsynced?.note(upload.blob.id, bytesInRow);
     });
     this.#deps.onStep?.('committed');
     const { path, size: bytes, sha256, queued } = published.receipt;
@@ -480,25 +528,39 @@ class SenderIntake implements Intake {
       upload: published.receipt.uploadId,
       queued,
     });
+    tellSpan(() => ({
+      ...{ name: 'upload', kind: 'server', context: newContext() },
+      ...{ startMs: upload.begunAt, endMs: upload.closedAt },
+      attributes: {
+        'dropslot.org': this.#org.id,
+        'dropslot.upload': published.receipt.uploadId,
+        'dropslot.bytes': bytes,
+        'dropslot.queued': queued,
+      },
+    }));
     await this.#release(published.freed);
     return published.receipt;
   }
 
   /**
-   * Where the connection ended before the answer to a COMMIT, the file may have been published: its client must not be told a
-   * failure of a file that is imported. Asks again for some seconds.
+   * Where the connection was lost, asks again for some seconds. If it ended before the answer to a COMMIT, the file may have been published:
+   * its client must not be told a failure of a file that is imported, and its blob remains, whatever the next answer is.
    */
   async #publishAgain(upload: ClosedUpload, error: unknown): Promise<Published> {
+    let last = error;
+    let unanswered = isAnswerLost(error) ? error : null;
     for (const pauseMs of retryPausesMs) {
-      if (!isConnectionLost(error)) throw error;
+      if (!isConnectionLost(last)) break;
       await sleep(pauseMs);
       try {
         return await this.#deps.commits.run((tx) => publishOnce(tx, upload));
       } catch (again) {
-        if (!isConnectionLost(again)) throw again;
+        last = again;
+        if (isAnswerLost(again)) unanswered = again;
       }
     }
-    throw error;
+    // Another version at its path, which this transaction had locked: a COMMIT before it has not taken place.
+    throw last instanceof Overtaken ? last : (unanswered ?? last);
   }
 
   /** Records the end of an unpublished upload: keeps or deletes its partial, and adds the audit record. */
@@ -537,10 +599,10 @@ class SenderIntake implements Intake {
   }
 
   #resumeContext() {
-    const { commits, control, paths, now } = this.#deps;
+    const { commits, control, paths, now, process } = this.#deps;
     const nodeKey = () => loadOrCreatePartialKey({ control, paths });
     const renew = paths.store === undefined ? null : (id: string) => renewPartial(control.write, id);
-    return { org: this.#org, commits, now, nodeKey, renew, warn: this.#context.warn };
+    return { org: this.#org, commits, now, nodeKey, renew, process, warn: this.#context.warn };
   }
 
   /** Removes bytes to which no row refers. The request has succeeded already: a failure is only logged. */
@@ -548,7 +610,7 @@ class SenderIntake implements Intake {
     const { control, paths, disk } = this.#deps;
     try {
       if (blob !== null && !(await isBlobLive(control.read, blob))) await removeBlob(paths, blob, disk);
-      await removePartials(paths, partials, disk);
+      await removePartials({ control, paths, disk }, partials);
     } catch (cause) {
       this.#context.warn(
         'could not remove the bytes of a removed file; retention or the next start will remove them',

@@ -41,18 +41,23 @@ export class MemoryFull extends Error {
 
 interface OrgAccount {
   heldBytes: number;
+  /** In other processes of the server. */
+  othersBytes: number;
   readonly shares: Set<Share>;
   readonly wakes: Set<() => void>;
   timer: NodeJS.Timeout | null;
 }
 
-/** One for a whole process. */
+/** One for a whole process. The processes of one server tell each other of the bytes in each. */
 export class Memory {
   readonly #limits: Required<MemoryLimits>;
   readonly #orgs = new Map<string, OrgAccount>();
   /** Those with a `wake`. */
   readonly #waiting = new Set<OrgAccount>();
   #heldBytes = 0;
+  /** Of all organizations, in other processes of the server. */
+  #othersBytes = 0;
+  #observer: ((org: string, orgBytes: number, heldBytes: number) => void) | null = null;
 
   constructor(limits: MemoryLimits) {
     this.#limits = { patienceMs: defaultPatienceMs, ...limits };
@@ -61,6 +66,30 @@ export class Memory {
   /** Bytes of all organizations. */
   get heldBytes(): number {
     return this.#heldBytes;
+  }
+
+  /** For a server of several processes: called at each change, with the bytes of the organization, and of all of them, in this one. */
+  observe(observer: (org: string, orgBytes: number, heldBytes: number) => void): void {
+    this.#observer = observer;
+  }
+
+  /** Bytes that the organization's sessions hold in other processes of the server: they count for its limit. */
+  setOthers(org: string, bytes: number): void {
+    if (bytes === 0 && !this.#orgs.has(org)) return;
+    const account = this.accountOf(org);
+    account.othersBytes = bytes;
+    if (!this.fits(account, 0, false)) this.watch(account);
+    this.#settle(org, account);
+  }
+
+  /** Bytes of all organizations in other processes of the server. */
+  setAllOthers(bytes: number): void {
+    this.#othersBytes = bytes;
+    this.#wake();
+  }
+
+  get limits(): MemoryLimits {
+    return this.#limits;
   }
 
   /** The account of a new session. */
@@ -72,7 +101,7 @@ export class Memory {
   accountOf(org: string): OrgAccount {
     let account = this.#orgs.get(org);
     if (account === undefined) {
-      account = { heldBytes: 0, shares: new Set(), wakes: new Set(), timer: null };
+      account = { heldBytes: 0, othersBytes: 0, shares: new Set(), wakes: new Set(), timer: null };
       this.#orgs.set(org, account);
     }
     return account;
@@ -82,21 +111,29 @@ export class Memory {
   fits(account: OrgAccount, bytes: number, isAside: boolean): boolean {
     const { orgBytes, processBytes } = this.#limits;
     const share = isAside ? 0.75 : 1;
-    if (account.heldBytes + bytes > orgBytes * share) return false;
+    const ownBytes = account.heldBytes + account.othersBytes + bytes;
+    if (ownBytes > orgBytes * share) return false;
     // When all together are at their limit, those that hold little may go on.
-    return this.#heldBytes + bytes <= processBytes * share || account.heldBytes + bytes <= orgBytes / 64;
+    return this.#heldBytes + this.#othersBytes + bytes <= processBytes * share || ownBytes <= orgBytes / 64;
   }
 
   /** @internal */
   change(org: string, account: OrgAccount, bytes: number): void {
     account.heldBytes += bytes;
     this.#heldBytes += bytes;
-    if (bytes >= 0) {
-      if (!this.fits(account, 0, false)) this.watch(account);
-      return;
-    }
-    if (account.heldBytes === 0 && account.wakes.size === 0 && account.shares.size === 0) this.#forget(org, account);
-    // Room in the process is room for every organization.
+    this.#observer?.(org, account.heldBytes, this.#heldBytes);
+    if (bytes < 0) this.#settle(org, account);
+    else if (!this.fits(account, 0, false)) this.watch(account);
+  }
+
+  #settle(org: string, account: OrgAccount): void {
+    const isUnused = account.heldBytes === 0 && account.wakes.size === 0 && account.shares.size === 0;
+    if (isUnused && account.othersBytes === 0) this.#forget(org, account);
+    this.#wake();
+  }
+
+  /** Room in the process is room for every organization. */
+  #wake(): void {
     for (const one of this.#waiting)
       if (this.fits(one, 0, false)) {
         const wakes = [...one.wakes];
@@ -158,7 +195,8 @@ class Share implements MemoryShare {
   }
 
   get isTight(): boolean {
-    return this.#account.heldBytes > this.#tightBytes || this.isFull;
+    const { heldBytes, othersBytes } = this.#account;
+    return heldBytes + othersBytes > this.#tightBytes || this.isFull;
   }
 
   add(bytes: number): void {

@@ -2,25 +2,35 @@
 import { DateTime } from 'luxon';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
-import { insertBlob } from '../db/control/blobs.js';
+import { insertBlobLater } from '../db/control/blobs.js';
 import { forgetEarlier } from '../db/control/earliernames.js';
 import {
   deleteEntry,
   type EntryRow,
   ensureFolders,
   freeName,
-  insertEntry,
+  insertEntryLater,
   lockEntry,
   updateEntry,
 } from '../db/control/entries.js';
 import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { deleteOpenPartial } from '../db/control/partiallease.js';
+import { findPublishPlace } from '../db/control/publishplace.js';
 import { supersededFolder } from '../db/control/treelayout.js';
-import { findUpload, findUploadOfBlob, insertUpload, supersedeUpload, withdrawUpload } from '../db/control/uploads.js';
+import { insertUnsyncedLater } from '../db/control/unsyncedblobs.js';
+import {
+  findUpload,
+  findUploadOfBlob,
+  insertUpload,
+  insertUploadLater,
+  type NewUpload,
+  supersedeUpload,
+  withdrawUpload,
+} from '../db/control/uploads.js';
 import { destinationOf, tellAtOf } from '../storage/filename.js';
 import { joinPath, splitPath } from '../storage/path.js';
-import { requireOpenable } from '../storage/recipient.js';
+import { requireOpenable, requireOpenableBy } from '../storage/recipient.js';
 import type { SealedBlob } from '../storage/sealedwriter.js';
 import { type Attributes, SpaceError } from '../storage/types.js';
 import { Overtaken } from './draft.js';
@@ -45,8 +55,12 @@ export interface ClosedUpload {
   lease: WriterLease | null;
   /** Another server may have taken that partial over, and its bytes with it: then nothing is committed. */
   isLeased: boolean;
+  /** After a failure: false, another server has the bytes of the blob. */
+  reclaim: (blobId: string) => Promise<boolean>;
   /** false: the server itself has ended the session, whose client gets no answer: nothing is committed. */
   isWanted: () => boolean;
+  /** The start of the machine since which a blob that is not synced is in its memory. */
+  boot?: string | null;
   /** Records more in the transaction that publishes it. */
   onCommit?: (tx: Queryable, receipt: Receipt) => Promise<void>;
 }
@@ -73,21 +87,25 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
   // The transaction may have waited for minutes for its turn.
   requireWanted(upload);
   const { dir, name } = splitPath(path);
-  const { options } = await requireOpenable(tx, org.id, [blob]);
-  if (!(await ensureFolders(tx, org.id, dir, closedAt))) throw new SpaceError('not_a_folder', `${dir} is a file`);
-  const existing = await lockEntry(tx, org.id, path);
+  const place = await findPublishPlace(tx, org.id, path);
+  const { options } =
+    place === null ? await requireOpenable(tx, org.id, [blob]) : requireOpenableBy(org.id, place.org, [blob]);
+  if (place?.hasFolder !== true && !(await ensureFolders(tx, org.id, dir, closedAt)))
+    throw new SpaceError('not_a_folder', `${dir} is a file`);
+  const existing = place?.isFree === true ? null : await lockEntry(tx, org.id, path);
   if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
   if (upload.onTopOf !== undefined && existing !== null && existing.blobId !== upload.onTopOf)
     throw new Overtaken(`${path} has another version now`);
-  await insertBlob(tx, { ...blob, org: org.id, createdAt: closedAt });
+  await insertBlobLater(tx, { ...blob, org: org.id, createdAt: closedAt });
+  if (blob.unsynced !== undefined) await insertUnsyncedLater(tx, blob.id, blob.unsynced, upload.boot ?? '');
   if (existing !== null) await replaceEntry(tx, org, sender, existing, closedAt);
   if (upload.noted !== null && !(await deleteOpenPartial(tx, upload.noted)) && upload.isLeased)
     throw new SpaceError('failed', `another server has taken over the upload of ${path}, since this one was silent`);
   await freeWriterLease(tx, upload.lease);
-  const partials = await forgetEarlier(tx, org.id, path);
+  const partials = place?.isFree === true ? [] : await forgetEarlier(tx, org.id, path);
   const state = destinationOf(path, options);
   const queued = state === 'queued';
-  const uploadId = await insertUpload(tx, {
+  const row: NewUpload = {
     org: org.id,
     path,
     blobId: blob.id,
@@ -96,8 +114,10 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
     begunAt: upload.begunAt,
     closedAt,
     tellAt: tellAtOf(path, options, closedAt),
-  });
-  await insertEntry(tx, {
+  };
+  if (place !== null) await insertUploadLater(tx, place.uploadId, row);
+  const uploadId = place?.uploadId ?? (await insertUpload(tx, row));
+  await insertEntryLater(tx, {
     org: org.id,
     dir,
     name,
@@ -129,10 +149,24 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
  * blob, so that only one of them succeeds. Where the first one did, its receipt is returned.
  */
 export async function publishOnce(tx: Queryable, upload: ClosedUpload): Promise<Published> {
-  const committed = await findUploadOfBlob(tx, upload.blob.id);
-  if (committed === null) return publishUpload(tx, upload);
+  const before = await findPublished(tx, upload);
+  if (before !== null) return before;
+  try {
+    return await publishUpload(tx, upload);
+  } catch (error) {
+    // If the first COMMIT has taken place since, the other version is this upload's own, or one that replaced it.
+    const since = error instanceof Overtaken ? await findPublished(tx, upload) : null;
+    if (since === null) throw error;
+    return since;
+  }
+}
+
+/** null: no row names its blob. */
+async function findPublished(tx: Queryable, { blob }: ClosedUpload): Promise<Published | null> {
+  const committed = await findUploadOfBlob(tx, blob.id);
+  if (committed === null) return null;
   const { id: uploadId, path, state } = committed;
-  const { size, sha256 } = upload.blob;
+  const { size, sha256 } = blob;
   const receipt = { uploadId, path, size, sha256, queued: state !== 'stored' && state !== 'dry_run' };
   // The bytes of the version before are removed by the daily sweep.
   return { receipt, freed: { blob: null, partials: [] } };

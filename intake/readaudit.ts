@@ -41,8 +41,8 @@ export function recordReads(space: Space, org: Org, sender: Sender, deps: ReadsD
     checksum: (path) => space.checksum(path),
     measure: () => space.measure(),
     setAttributes: (path, attributes) => space.setAttributes(path, attributes),
-    async openRead(path) {
-      const reader = await space.openRead(path);
+    async openRead(path, signal) {
+      const reader = await space.openRead(path, signal);
       try {
         const read = { org, sender, at: deps.now(), path, size: reader.entry.size };
         await asSpaceError(() => recordRead(deps, read));

@@ -1,9 +1,11 @@
 /** Records in the control database how far an upload has come, so that it can be resumed after a lost connection or a crash. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queryable } from '../db/connection.js';
 import { lockOrg, type Org } from '../db/control/orgs.js';
-import { beatMs, deleteOpenPartial } from '../db/control/partiallease.js';
-import { deletePartial, insertOpenPartial, keepPartial, type NewPartial } from '../db/control/partials.js';
+import { beatMs, deleteOpenPartial, isTakenOver } from '../db/control/partiallease.js';
+import { insertOpenPartial, keepPartial, type NewPartial } from '../db/control/partials.js';
 import { hasNewerUpload } from '../db/control/uploads.js';
+import { isAnswerLost, isConnectionLost } from '../db/error.js';
 import type { NodeKey } from '../keys/master/nodekey.js';
 import { sealPayloadKey } from '../storage/partials.js';
 import { splitPath } from '../storage/path.js';
@@ -13,6 +15,8 @@ import type { GroupCommit } from './groupcommit.js';
 
 /** Sending fewer bytes again is quicker than recording them. */
 const worthBytes = 256 * 1024;
+/** The pauses before a record is written again whose answer was lost. */
+const retryPausesMs = [200, 500, 1_000, 2_000];
 
 export interface ResumeContext {
   org: Org;
@@ -22,6 +26,8 @@ export interface ResumeContext {
   /** Renews the lease of an upload in progress. null: no other server can take it over. */
   renew: ((id: string) => Promise<void>) | null;
   now(): number;
+  /** Names this process in the database. */
+  process: string;
   warn(message: string, cause: unknown): void;
 }
 
@@ -38,9 +44,14 @@ export interface ResumeSubject {
 export class ResumeRecord {
   readonly #context: ResumeContext;
   #subject: ResumeSubject;
+  /** The partial that is recorded, or is being recorded. */
   #notedId: string | null = null;
-  /** Its transaction has succeeded. */
-  #isRecorded = false;
+  /** The partial whose row is there, or may be; null: none. Another one than `#notedId` while that is being recorded, and if that failed. */
+  #rowId: string | null = null;
+  /** Whether its row is there. unsure: the answer to the COMMIT was lost. */
+  #recorded: 'no' | 'unsure' | 'yes' = 'no';
+  /** Another server has the recorded bytes, or may have: no other record takes the place of this one, which is asked for at the end. */
+  #isFixed = false;
   #isOutdated = false;
   #noting: Promise<void> = Promise.resolve();
   #beat: NodeJS.Timeout | undefined;
@@ -57,10 +68,38 @@ export class ResumeRecord {
   /** From now on the content is none that an upload can be resumed from. */
   async forsake(): Promise<void> {
     this.#subject = { ...this.#subject, keeps: false };
-    const noted = await this.settle();
+    await this.#noting;
+    if (this.#rowId !== null) await this.#end(this.#rowId);
+  }
+
+  /**
+   * Ends the record of a blob whose bytes are about to be removed. false: another server has taken them over, or may have: they must be
+   * left to it, and the upload is not published.
+   */
+  async reclaim(blobId: string): Promise<boolean> {
+    await this.#noting;
+    if (this.#rowId !== blobId) return true;
+    try {
+      return await this.#end(blobId);
+    } catch (cause) {
+      this.#isFixed = true;
+      this.#context.warn('could not end the record of an upload; its bytes are kept in the store', cause);
+      return false;
+    }
+  }
+
+  /** Of two servers, the one that deletes the row has the bytes. */
+  async #end(noted: string): Promise<boolean> {
+    const isDeleted = await this.#context.commits.run((tx) => deleteOpenPartial(tx, noted));
+    if (!isDeleted && this.isLeased) {
+      this.#isFixed = true;
+      return false;
+    }
+    clearInterval(this.#beat);
     this.#notedId = null;
-    this.#isRecorded = false;
-    if (noted !== null) await this.#context.commits.run((tx) => deletePartial(tx, noted));
+    this.#rowId = null;
+    this.#recorded = 'no';
+    return true;
   }
 
   /** The next `note` records the new name; a crash before it leaves the old one. */
@@ -71,36 +110,64 @@ export class ResumeRecord {
 
   /** Records the partial that a crash would leave, without delaying the upload; once for each blob that it seals. */
   note(remains: Remains, attributes: Attributes): void {
-    if (!this.#subject.keeps || remains.sealedBytes < worthBytes) return;
+    if (!this.#subject.keeps || this.#isFixed || remains.sealedBytes < worthBytes) return;
     if (remains.id === this.#notedId && !this.#isOutdated) return;
-    const outdated = this.#notedId;
     this.#notedId = remains.id;
     this.#isOutdated = false;
-    this.#isRecorded = false;
-    const noted = this.#noting.then(async () => {
-      const partial = await this.#describe(remains, attributes);
-      await this.#context.commits.run(async (tx) => {
-        if (outdated !== null) await deletePartial(tx, outdated);
-        await insertOpenPartial(tx, partial);
-      });
-      this.#isRecorded = true;
-      this.#keepLease(partial.id);
-    });
+    const noted = this.#noting.then(async () => this.#record(await this.#describe(remains, attributes)));
     this.#noting = noted.catch((cause) =>
       this.#context.warn('could not record the progress of an upload; after a crash it must be sent again', cause),
     );
+  }
+
+  /**
+   * A row whose answer was lost may appear later, and another server may then take the upload over. So it is written again until it is
+   * known to be there. Where surely none was written, the record before counts.
+   */
+  async #record(partial: NewPartial): Promise<void> {
+    if (this.#isFixed) return;
+    const outdated = this.#rowId;
+    const hadRow = outdated !== null && this.#recorded === 'yes';
+    let isUnsure = false;
+    for (let attempt = 0; ; attempt++)
+      try {
+        const isOwn = await this.#context.commits.run((tx) => this.#write(tx, partial, outdated, hadRow && !isUnsure));
+        this.#recorded = 'yes';
+        this.#rowId = isOwn ? partial.id : outdated;
+        if (isOwn) this.#keepLease(partial.id);
+        else this.#isFixed = true;
+        return;
+      } catch (cause) {
+        if (isAnswerLost(cause)) {
+          isUnsure = true;
+          [this.#rowId, this.#recorded] = [partial.id, 'unsure'];
+        }
+        if (!isConnectionLost(cause) || attempt >= retryPausesMs.length) {
+          if (isUnsure) this.#keepLease(partial.id);
+          throw cause;
+        }
+        await sleep(retryPausesMs[attempt]!);
+      }
+  }
+
+  /** false: another server has taken over the bytes of the record before. */
+  async #write(tx: Queryable, partial: NewPartial, outdated: string | null, hadRow: boolean): Promise<boolean> {
+    if (outdated !== null && !(await deleteOpenPartial(tx, outdated)) && this.#context.renew !== null)
+      if (hadRow || (await isTakenOver(tx, outdated))) return false;
+    await insertOpenPartial(tx, partial);
+    return true;
   }
 
   /** The id of the recorded partial, once its transaction has ended; null: none. Delete it when the upload ends. */
   async settle(): Promise<string | null> {
     await this.#noting;
     clearInterval(this.#beat);
-    return this.#notedId;
+    return this.#rowId;
   }
 
   /** Whether another server may have taken over the upload that `settle` named: then it must not be published. */
   get isLeased(): boolean {
-    return this.#context.renew !== null && this.#isRecorded;
+    return this.#context.renew !== null && this.#recorded !== 'no';
   }
 
   /**
@@ -113,7 +180,8 @@ export class ResumeRecord {
     const { path, begunAt } = this.#subject;
     const { isLeased } = this;
     return async (tx) => {
-      if (noted !== null && !(await deleteOpenPartial(tx, noted)) && isLeased) return [];
+      if (noted !== null && !(await deleteOpenPartial(tx, noted)) && isLeased)
+        return noted === partial.id ? [] : [partial.id];
       const org = await lockOrg(tx, partial.org, false);
       // The identity was destroyed meanwhile, and with it every file.
       if (org === null || org.sealedIdentity === null) return [partial.id];
@@ -125,7 +193,7 @@ export class ResumeRecord {
   #keepLease(id: string): void {
     clearInterval(this.#beat);
     const { renew, warn } = this.#context;
-    if (renew === null || this.#notedId !== id) return;
+    if (renew === null) return;
     const beat = () =>
       void renew(id).catch((cause) =>
         warn('could not renew the lease of an upload; without it another server may take the upload over', cause),
@@ -134,7 +202,7 @@ export class ResumeRecord {
   }
 
   async #describe({ id, secret, continuesBase }: Remains, attributes: Attributes): Promise<NewPartial> {
-    const { org, nodeKey, now } = this.#context;
+    const { org, nodeKey, now, process } = this.#context;
     const { path, begunAt, basedOn } = this.#subject;
     const node = await nodeKey();
     return {
@@ -148,6 +216,7 @@ export class ResumeRecord {
       ...attributes,
       begunAt,
       updatedAt: now(),
+      process,
     };
   }
 }

@@ -240,6 +240,7 @@ export class OpenUpload implements Upload {
       attributes: this.#shownAttributes(),
       noted,
       isLeased,
+      reclaim: (blobId) => this.#resumeRecord.reclaim(blobId),
       ...times,
       isWanted,
       lease: this.lease,

@@ -25,6 +25,8 @@ interface Deps {
   /** It opens no published version: `serve --role intake`. */
   isKeyless: boolean;
   warn: (message: string, cause: unknown) => void;
+  /** Names this process in the database. */
+  process: string;
   /** Between two looks at the leases; default: two seconds. */
   everyMs?: number;
 }
@@ -48,7 +50,6 @@ const renewMs = leaseMs / 4;
 export class WriterLeases {
   readonly #deps: Deps;
   readonly #everyMs: number;
-  readonly #process = randomBytes(8).toString('hex');
   readonly #open = new Set<WriterLease>();
   #isKeyless: boolean;
   /** Its own time, which no change of the clock moves. */
@@ -117,7 +118,7 @@ export class WriterLeases {
   }
 
   #row({ id, org, path, isKeyless }: WriterLease) {
-    return { id, process: this.#process, org, path, isKeyless };
+    return { id, process: this.#deps.process, org, path, isKeyless };
   }
 
   /** Where servers with keys did not know of one without, they get the time to learn of it. */

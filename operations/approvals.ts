@@ -14,7 +14,7 @@ export interface ApprovalRights {
   undecidable: string | null;
   /** Why the actor may not approve it; null: they may. */
   unapprovable: string | null;
-  /** Paths of files of the run that no known person sent, where two people are asked for. */
+  /** Paths of files of the run that no known person sent, where two people are asked for: only operators may approve them. */
   ofUnknown: string[];
 }
 
@@ -39,7 +39,14 @@ export async function readApprovalRights(place: Decider, run: Run): Promise<Appr
     own.length === 0
       ? null
       : `you sent ${files}, with a key or token of your own: ${run.org} asks for two people (setting twoPersonApproval), so another person must approve run ${run.id}`;
-  return { undecidable, unapprovable: undecidable ?? ownUpload, ofUnknown };
+  return { undecidable, unapprovable: undecidable ?? ownUpload ?? refuseUnknown(place, run, ofUnknown), ofUnknown };
+}
+
+/** A sender who is not known could be the person who approves: only an operator may rule that out. */
+function refuseUnknown({ isOfOrg }: Decider, { id, org }: Run, paths: readonly string[]): string | null {
+  if (isOfOrg !== true || paths.length === 0) return null;
+  const files = paths.map((path) => JSON.stringify(path)).join(', ');
+  return `it is not known which person sent ${files}: it came from a source, or with a key that was added on the server. ${org} asks for two people (setting twoPersonApproval), so an operator must approve run ${id}; the sender of later files is known when an admin adds the key in the console`;
 }
 
 /** @throws OperationError `refused` */

@@ -4,7 +4,7 @@ import type { LoginAttempt } from '../db/control/loginattempts.js';
 import type { Org } from '../db/control/orgs.js';
 import { listAllPartials } from '../db/control/partials.js';
 import { findHeldRun } from '../db/control/runs.js';
-import { type FoundUpload, searchUploads, type UploadState } from '../db/control/uploads.js';
+import { searchUploads, type UploadRow, type UploadState } from '../db/control/uploads.js';
 import { listConnections } from './connections.js';
 import { findNextSlot } from './orgdetails.js';
 import { describeName } from './storedfiles.js';
@@ -49,7 +49,7 @@ export interface Arrivals {
 export async function traceArrivals(place: Workplace, orgId: string, name: string): Promise<Arrivals> {
   const { control, settings } = place;
   const org = await place.org(orgId);
-  const uploads = await searchUploads(control.read, org.id, name, mostUploads);
+  const uploads = await searchUploads(control.read, org.id, { text: name, limit: mostUploads });
   const partials = await listAllPartials(control.read, { org: org.id });
   const attempts = await listConnections(place, org.id, 200);
   const paths = partials.map(({ dir, name: own, state, size, updatedAt }) => ({
@@ -72,7 +72,7 @@ export async function traceArrivals(place: Workplace, orgId: string, name: strin
   };
 }
 
-function describe({ path, closedAt, address, state, runId }: FoundUpload, { options }: Org): FoundFile {
+function describe({ path, closedAt, address, state, runId }: UploadRow, { options }: Org): FoundFile {
   const note = state === 'stored' ? describeName(path, options) : null;
   return { path, arrivedAt: closedAt, address, state, run: runId, note };
 }

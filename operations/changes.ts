@@ -1,8 +1,6 @@
 /** The changes that a run made, or would make: each value, with the file and line that it comes from. */
-import { createLogger } from '../config/logger.js';
 import type { Run } from '../db/control/runs.js';
 import { findUpload } from '../db/control/uploads.js';
-import { planHeld } from '../importer/check/heldplan.js';
 import { describeAfter, nameColumn, type ShownChange } from '../importer/report/changeorder.js';
 import { listPlanned, rankPlanned } from '../importer/report/plannedchanges.js';
 import { countRecorded, listRecorded } from '../importer/report/recordedchanges.js';
@@ -43,10 +41,12 @@ export async function withRunChanges(
   if (!isWaiting || run.hold === null) throw noChanges(run);
   onPlanning(run);
   const { settings, paths, control, directory, now, identity, hooks } = workplace;
+  const { createLogger } = await import('../config/logger.js');
+  const { planHeld } = await import('../importer/check/heldplan.js');
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const deps = { settings, paths, control, directory, logger, identity, now, hooks };
   const isPlanned = await planHeld(deps, await workplace.org(run.org), run, async ({ stage, files, isAsCounted }) => {
-    const total = await rankPlanned(stage);
+    const total = await rankPlanned(stage, run.org);
     const list = (most: number) =>
       named(listPlanned(stage, run.org, most), async (source) => (source === null ? null : (files[source] ?? null)));
     await use({ run, isApplied: false, isAsCounted, total, list });

@@ -4,6 +4,9 @@ import type { Workplace } from './workplace.js';
 
 export type { LoginAttempt } from '../db/control/loginattempts.js';
 
+/** Of a list that a program reads page by page. */
+export const mostConnections = 1_000;
+
 /**
  * The newest first; of keys that the organization does not have for operators alone: those may be of another organization, or of
  * anybody who knows its name.

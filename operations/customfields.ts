@@ -35,7 +35,8 @@ export interface CountedField extends Field {
 export async function listCustomFields(workplace: Workplace, orgId: string): Promise<CountedField[]> {
   const org = await workplace.org(orgId);
   const fields = await listFields(workplace.directory.read, org.id);
-  const counts = await countAllValues(workplace.directory.read, org.id);
+  const ids = fields.map(({ id }) => id);
+  const counts = await countAllValues(workplace.directory.read, org.id, ids);
   return fields.map((field) => ({ ...field, users: counts.get(field.id) ?? 0 }));
 }
 

@@ -73,11 +73,11 @@ export async function* walkEvents(
   }
 }
 
-/** The last `count`, oldest first. */
+/** The last `count`, oldest first; those of one time in the order of walkEvents. */
 export async function walkLastEvents({ control, directory }: Workplace, count: number): Promise<ListedEvent[]> {
   const all = [
-    ...(await readLastEvents(control.read, count)),
-    ...(await readLastDirectoryEvents(directory.read, count)),
+    ...(await readLastEvents(control.read, count)).reverse(),
+    ...(await readLastDirectoryEvents(directory.read, count)).reverse(),
   ];
   return all
     .map(list)

@@ -17,7 +17,7 @@ export async function* walkFiles(workplace: Workplace, orgId: string, path: stri
   // The read-only folders exist before any file is in them: only the space knows them.
   const { read } = workplace.control;
   const note = (file: StoredFile) => (file.state === 'stored' ? describeName(file.path, org.options) : null);
-  if ((await workplace.space(org).stat(at)).kind === 'dir')
+  if ((await (await workplace.space(org)).stat(at)).kind === 'dir')
     for await (const file of listFiles(read, org.id, at)) yield { ...file, note: note(file) };
   else {
     const file = await findFile(read, org.id, at);
@@ -25,11 +25,21 @@ export async function* walkFiles(workplace: Workplace, orgId: string, path: stri
   }
 }
 
-/** The plaintext of a stored file. Recorded in the audit trail before the first byte. @throws OperationError, SpaceError */
-export async function* readFileContent(workplace: Workplace, orgId: string, path: string): AsyncGenerator<Buffer> {
+/**
+ * The plaintext of a stored file. Recorded in the audit trail before the first byte.
+ * @param signal its reader has left
+ * @throws OperationError, SpaceError
+ */
+export async function* readFileContent(
+  workplace: Workplace,
+  orgId: string,
+  path: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
   const org = await workplace.org(orgId);
   const at = normalize(path);
-  const reader = await workplace.space(org).openRead(at);
+  const space = await workplace.space(org);
+  const reader = await space.openRead(at, signal);
   try {
     const { actor } = workplace;
     await recordAudit(workplace.control.write, {

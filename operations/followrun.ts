@@ -2,11 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLogger } from '../config/logger.js';
 import { hasProgramHooks } from '../db/control/programhooks.js';
 import { endedStates, findFirstUnended, findHeldRun, findRun, type Run } from '../db/control/runs.js';
 import { requireFit } from '../db/pair.js';
-import { workNext } from '../importer/run/worker.js';
 import type { Progress } from '../importer/types.js';
 import { KeyError } from '../keys/error.js';
 import { OperationError } from './error.js';
@@ -112,6 +110,8 @@ async function workHere(
   const { settings, paths, control, directory, now, identity, hooks } = workplace;
   if (settings.importHooks === undefined && (await hasProgramHooks(control.read)))
     return tell(`waits for the program that embeds Dropslot: ${programHooksText}`);
+  const { createLogger } = await import('../config/logger.js');
+  const { workNext } = await import('../importer/run/worker.js');
   const logger = createLogger({ ...settings, logLevel: 'error' });
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   const isStopping = () => signal.aborted;

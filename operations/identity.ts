@@ -115,7 +115,7 @@ export async function destroyIdentity(workplace: Workplace, orgId: string): Prom
       });
       return { withdrawn: count, partials: forgotten };
     });
-    await removePartials(workplace.paths, partials);
+    await removePartials(workplace, partials);
     await sweepStages(workplace);
     const { filesLost } = await viewIdentity(workplace, await workplace.org(orgId));
     const isErased = await eraseDeleted(control, ['orgs', 'partials', 'pgp_keys']);

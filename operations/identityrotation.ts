@@ -6,6 +6,7 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
+import { readBlobPlace } from '../db/control/blobplace.js';
 import { isBlobLive } from '../db/control/blobs.js';
 import {
   countSealedTo,
@@ -22,9 +23,12 @@ import { createOrgIdentity, keyIdOf } from '../keys/master/orgidentity.js';
 import { openText, sealText } from '../keys/master/sealedtext.js';
 import { removeBlob } from '../storage/blobs.js';
 import { SealError } from '../storage/chunk.js';
+import { unseenMs } from '../storage/destination.js';
 import { systemDisk } from '../storage/disk.js';
 import { partialPath } from '../storage/partials.js';
 import { isFileOpenedBy, type RewrapStep, rewrapBlob, sweepRewraps } from '../storage/rewrap.js';
+import { recoverUnsynced, settleUnsynced, unsyncedPlaceOf } from '../storage/unsynced.js';
+import { OperationError } from './error.js';
 import { atKeys } from './keylock.js';
 import type { Workplace } from './workplace.js';
 
@@ -71,6 +75,8 @@ export async function rotateIdentity(workplace: Workplace, orgId: string, option
       left: { uploads: 0, runs: 0, missing: [], damaged: [] },
     };
     await resealPgpKeys(workplace, org);
+    // Only then each upload that began before has a file: small ones are in memory at first.
+    if (!rotation.isFinished) await sleep(Math.min(options.waitMs, 4 * unseenMs));
     for (const deadline = performance.now() + options.waitMs; !rotation.isFinished; await sleep(lookEveryMs)) {
       await rewrapFiles(workplace, org, rotation, options);
       const { missing, damaged } = rotation.left;
@@ -92,6 +98,13 @@ async function beginRotation(workplace: Workplace, orgId: string): Promise<Org> 
   const at = workplace.now();
   await workplace.control.transact(async (tx) => {
     const org = (await lockOrg(tx, orgId, true))!;
+    // A copy of a file would keep its old header.
+    const { movingTo } = await readBlobPlace(tx);
+    if (movingTo !== null)
+      throw new OperationError(
+        'refused',
+        `the sealed files are being moved to ${movingTo}: finish that move, or give it up with --undo, before a rotation`,
+      );
     if (org.oldIdentities.length > 0) return;
     const { recipient, sealedIdentity } = org;
     const oldIdentities = sealedIdentity === null ? [] : [{ recipient, sealedIdentity, retiredAt: at }];
@@ -139,6 +152,10 @@ async function rewrapFiles(
     const page = await listSealedTo(control.read, org.id, oldKeyIds(org), after, limit);
     if (page.length === 0) return;
     const batch: Rewrapped[] = [];
+    await settleUnsynced(
+      unsyncedPlaceOf(control, paths),
+      page.map(({ id }) => id),
+    );
     for (const { id } of page) {
       const result = await rewrapBlob(paths, id, keys, options.onStep === undefined ? {} : { onStep: options.onStep });
       if (result.kind === 'sealed') {
@@ -166,6 +183,8 @@ async function finishRotation(
   left.uploads = await countOldUploads(workplace, org);
   left.runs = await countBusyRuns(workplace, org.id);
   if (left.uploads + left.runs > 0) return;
+  // Rows of small files that are not synced yet have the old header: after a power cut they would give back files that nothing opens.
+  await recoverUnsynced(unsyncedPlaceOf(workplace.control, workplace.paths), true);
   await options.onStep?.('proven');
   rotation.isFinished = await workplace.control.transact(async (tx) => {
     const now = (await lockOrg(tx, org.id, true))!;

@@ -4,9 +4,9 @@ import { durationForms, readDuration } from '../config/units.js';
 import type { LoginKey, LoginKeyChange, Permission } from '../db/control/keys.js';
 import { parseSources } from '../keys/login/addresses.js';
 import { readPermission } from '../keys/login/lineoptions.js';
+import { splitAssignments } from './assignments.js';
 import { OperationError } from './error.js';
 import { formatTime } from './format.js';
-import { splitAssignments } from './orgsettings/orgsettings.js';
 
 /** The terms that `keys add` was given; undefined: the option was left out. */
 export interface KeyTerms {

@@ -128,7 +128,8 @@ function requireMailServer({ settings }: Workplace): void {
 }
 
 /** @param id of the subscriber: when the mail could not be sent, another code may be sent at once */
-async function sendCode({ settings, control }: Workplace, org: Org, id: string, to: string, code: string) {
+async function sendCode(workplace: Workplace, org: Org, id: string, to: string, code: string) {
+  const { settings, control, isOfOrg } = workplace;
   const { name } = org;
   const mail = composeMail(
     [
@@ -136,7 +137,7 @@ async function sendCode({ settings, control }: Workplace, org: Org, id: string, 
         heading: 'Confirm your address',
         needsAction: true,
         paragraphs: [
-          `The operator of the server that receives the HR files of ${name} added your address to its mails about these files. To get the mails, send this code to the operator, who confirms your address with it.`,
+          isOfOrg === true ? addedByAdmin(name) : addedByOperator(name),
           'If you do not want these mails, ignore this one: you get no other.',
         ],
         command: `${code.slice(0, 4)} ${code.slice(4)}`,
@@ -148,8 +149,8 @@ async function sendCode({ settings, control }: Workplace, org: Org, id: string, 
     const headers = { 'Auto-Submitted': 'auto-generated' };
     await sendMail(settings, { ...mail, to, headers, id: `confirm-${hashCode(code).slice(0, 16)}` });
   } catch (cause) {
-    const { message } = cause as Error;
     await updateSubscriber(control.write, id, { options: { address: to, codeHash: hashCode(code) } });
+    const message = isOfOrg === true ? reasonForOrg(cause as Error) : (cause as Error).message;
     throw new OperationError(
       'unavailable',
       `the mail with the code could not be sent: ${message}; send it again with "dropslot notify resend ${org.id} ${to}"`,
@@ -157,6 +158,18 @@ async function sendCode({ settings, control }: Workplace, org: Org, id: string, 
     );
   }
 }
+
+/** What the mail server answered is about the address; where the server stands, and why it is away, is the operator's matter. */
+function reasonForOrg({ cause, message }: Error): string {
+  const isAnswer = (cause as { response?: string } | undefined)?.response !== undefined;
+  return isAnswer ? message : 'the mail server does not work now; tell the operator, or try later';
+}
+
+const addedByOperator = (name: string) =>
+  `The operator of the server that receives the HR files of ${name} added your address to its mails about these files. To get the mails, send this code to the operator, who confirms your address with it.`;
+
+const addedByAdmin = (name: string) =>
+  `An admin of ${name} added your address to the mails about its HR files. To get the mails, send this code to the admin, who confirms your address with it.`;
 
 function makeCode(): string {
   return String(randomInt(10 ** codeDigits)).padStart(codeDigits, '0');

@@ -11,6 +11,7 @@ import {
   listHeldRuns,
   type QueueCounts,
 } from '../db/control/orgstates.js';
+import { countUsableKeys } from '../db/control/overview.js';
 import { findHeldRun, listImportRuns, type Run } from '../db/control/runs.js';
 import { countSessions } from '../db/control/sessions.js';
 import { listSources, placeOf, type Source, wordOf } from '../db/control/sources.js';
@@ -34,12 +35,6 @@ export interface OrgSummary {
   org: Org;
   usableKeys: number;
   queued: number;
-}
-
-/** Every organization, in the order of their ids. @param search text that is in their id, name or owner */
-export async function summarizeOrgs(workplace: Workplace): Promise<OrgSummary[]> {
-  const orgs = await listOrgs(workplace.control.read);
-  return Promise.all(orgs.map((org) => summarizeOrg(workplace, org)));
 }
 
 export async function summarizeOrg({ control, now }: Workplace, org: Org): Promise<OrgSummary> {
@@ -99,13 +94,14 @@ export async function stateOrgs({ control, now }: Workplace, orgs: readonly Org[
   const queues = await countQueues(control.read);
   const held = await listHeldRuns(control.read);
   const sessions = await countSessions(control.read, now());
+  const ids = orgs.map(({ id }) => id);
+  const usable = await countUsableKeys(control.read, ids, now());
   return Promise.all(
     orgs.map(async (org) => {
       const queue = queues.get(org.id) ?? emptyQueue;
-      const keys = await listLoginKeys(control.read, org.id);
       return {
         org,
-        usableKeys: keys.filter((key) => stateOfKey(key, now()) === 'usable').length,
+        usableKeys: usable.get(org.id) ?? 0,
         queued: Object.values(queue).reduce((sum, count) => sum + count, 0),
         queue,
         heldRun: held.get(org.id) ?? null,

@@ -2,9 +2,9 @@
 import { hasSftp } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
-import { listBlobs } from '../db/control/blobs.js';
+import { type BlobRow, listBlobs } from '../db/control/blobs.js';
 import { listUnendedRuns } from '../db/control/identityrotation.js';
-import { deleteOrg, insertOrg, type Org, type OrgChange, updateOrg } from '../db/control/orgs.js';
+import { deleteOrg, insertOrg, lockOrg, type Org, type OrgChange, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
 import { forgetOwedSlot, oweSlot } from '../db/control/slots.js';
 import { deleteDirectory, readVersion } from '../db/directory/directory.js';
@@ -261,26 +261,29 @@ export async function removeOrganization(place: Workplace, id: string): Promise<
       `an import of ${id} is running: wait until it has finished, then repeat the command`,
     );
   const directory = await deleteDirectory(place.directory.write, id);
-  const removed = { files: 0, bytes: 0, ...directory };
-  await removeFiles(place, id, removed);
-  const partials = await place.control.transact(async (tx) => {
+  const early = await listBlobs(place.control.read, id);
+  await removeFiles(place, early);
+  const { removed, partials, late } = await place.control.transact(async (tx) => {
+    // From here on no other process adds a row of this organization.
+    await lockOrg(tx, id, true);
     const forgotten = await forgetAllPartials(tx, id);
+    const known = new Set(early.map((blob) => blob.id));
+    const blobs = (await listBlobs(tx, id)).filter((blob) => !known.has(blob.id));
+    const all = [...early, ...blobs];
+    const counts = { files: all.length, bytes: all.reduce((sum, { size }) => sum + size, 0), ...directory };
     await deleteOrg(tx, id);
-    await audit(tx, place, id, 'org.removed', { ...removed });
-    return forgotten;
+    await audit(tx, place, id, 'org.removed', counts);
+    return { removed: counts, partials: forgotten, late: blobs };
   });
-  await removePartials(place.paths, partials);
+  await removeFiles(place, late);
+  await removePartials(place, partials);
   await sweepStages(place);
   return { ...removed, isErased: await eraseBytes(place) };
 }
 
-/** Removes the sealed files; `deleteOrg` removes their rows. A file that is missing already is no error. */
-async function removeFiles(place: Workplace, org: string, removed: Omit<RemovedOrg, 'isErased'>): Promise<void> {
-  for (const blob of await listBlobs(place.control.read, org)) {
-    await removeBlob(place.paths, blob.id);
-    removed.files++;
-    removed.bytes += blob.size;
-  }
+/** Removes sealed files, whose rows `deleteOrg` removes. A file that is missing already is no error. */
+async function removeFiles(place: Workplace, blobs: readonly BlobRow[]): Promise<void> {
+  for (const { id } of blobs) await removeBlob(place.paths, id);
 }
 
 function audit(tx: Queryable, place: Workplace, org: string, action: string, detail: Record<string, unknown>) {

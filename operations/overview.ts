@@ -1,23 +1,32 @@
 /** All organizations at a glance, for the operator: a light for each, those that need attention first. */
-import { listAlarms } from '../db/control/alarms.js';
-import { listKeyRequests } from '../db/control/keyrequests.js';
-import { listOrgs, type Org } from '../db/control/orgs.js';
+import { countOpenAlarms } from '../db/control/alarms.js';
+import { listOrgHeads, type OrgHead } from '../db/control/orgs.js';
 import { listHeldRuns } from '../db/control/orgstates.js';
-import { countQueuedOf, findLastUploadTimes, listExpiringKeys, listFailedOrgs } from '../db/control/overview.js';
+import {
+  countExpiringKeys,
+  countKeyRequests,
+  countQueuedOf,
+  findLastUploadTimes,
+  listFailedOrgs,
+} from '../db/control/overview.js';
 import { findLastImportRuns, type Run } from '../db/control/runs.js';
-import { findNextSlot } from './orgdetails.js';
-import { findNextSlots, type Status } from './status.js';
+import { nextSlotOf } from '../importer/schedule/jitter.js';
+import { shareSlots } from '../importer/schedule/slots.js';
+import { sortSlots } from './status.js';
 import type { Workplace } from './workplace.js';
 
 const dayMs = 86_400_000;
 const keyDays = 30;
-const mostLooked = 2_000;
+const hourMs = 3_600_000;
+/** Of the timeline. */
+const shownHours = 24;
+const namedOrgs = 3;
 
 /** `bad`: an alarm is open or an import failed; `wait`: a decision or a key needs a person; `off`: SFTP access is disabled. */
 export type Light = 'bad' | 'wait' | 'good' | 'off';
 
 export interface OrgGlance {
-  org: Org;
+  org: OrgHead;
   light: Light;
   alarms: number;
   /** The number of the run that waits for a decision; null: none does. */
@@ -37,8 +46,17 @@ export interface Overview {
   orgs: OrgGlance[];
   /** Of those that fit the search. */
   total: number;
-  /** Of all organizations. */
-  nextSlots: Status['nextSlots'];
+  /** Of all enabled organizations: the hours of the next day in which an import begins. */
+  timeline: SlotHour[];
+}
+
+/** The slots that begin within an hour of the clock. */
+export interface SlotHour {
+  /** When the hour begins, in ms. */
+  at: number;
+  count: number;
+  /** The first of them. */
+  slots: { org: string; name: string; at: number }[];
 }
 
 /** @param filter `search`: part of an id or a name, in any case */
@@ -49,17 +67,17 @@ export async function readOverview(
   const db = workplace.control.read;
   const at = workplace.now();
   const needle = filter.search.trim().toLowerCase();
-  const all = await listOrgs(db);
+  const all = await listOrgHeads(db);
   const orgs = all.filter(
     ({ id, name }) => needle === '' || id.includes(needle) || name.toLowerCase().includes(needle),
   );
   const heldOf = await listHeldRuns(db);
-  const alarms = await listAlarms(db, { resolved: false, limit: mostLooked });
-  const keys = await listExpiringKeys(db, { now: at, before: at + keyDays * dayMs, limit: mostLooked });
-  const requestsOf = tally(await listKeyRequests(db));
+  const alarmsOf = await countOpenAlarms(db);
+  const keysOf = await countExpiringKeys(db, { now: at, before: at + keyDays * dayMs });
+  const requestsOf = await countKeyRequests(db);
   const failedOrgs = new Set(await listFailedOrgs(db, at - dayMs));
-  const alarmsOf = tally(alarms);
-  const keysOf = tally(keys);
+  const { slotJitterMinutes } = workplace.settings;
+  const beginOf = shareSlots((org, jitterMs) => nextSlotOf(org, at, jitterMs), slotJitterMinutes);
   const lit = orgs.map((org) => {
     const state = {
       alarms: alarmsOf.get(org.id) ?? 0,
@@ -81,14 +99,29 @@ export async function readOverview(
   const glances: OrgGlance[] = page.map((one) => {
     const { id } = one.org;
     const [lastRun, lastFileAt] = [lastRuns.get(id) ?? null, lastFiles.get(id) ?? null];
-    const nextSlotAt = findNextSlot(workplace, one.org);
-    return { ...one, lastRun, lastFileAt, queued: queued.get(id) ?? 0, nextSlotAt };
+    return { ...one, lastRun, lastFileAt, queued: queued.get(id) ?? 0, nextSlotAt: beginOf(one.org) };
   });
-  return { orgs: glances, total: orgs.length, nextSlots: findNextSlots(all, at, workplace.settings.slotJitterMinutes) };
+  const slots = all
+    .filter(({ enabled }) => enabled)
+    .map((org) => ({ org: org.id, name: org.name, at: beginOf(org) }))
+    .filter((slot) => slot.at < at + shownHours * hourMs);
+  return { orgs: glances, total: orgs.length, timeline: groupByHour(slots) };
+}
+
+function groupByHour(slots: readonly SlotHour['slots'][number][]): SlotHour[] {
+  const hours = new Map<number, SlotHour>();
+  for (const slot of sortSlots(slots)) {
+    const at = slot.at - (slot.at % hourMs);
+    const hour = hours.get(at) ?? { at, count: 0, slots: [] };
+    hour.count++;
+    if (hour.slots.length < namedOrgs) hour.slots.push(slot);
+    hours.set(at, hour);
+  }
+  return [...hours.values()];
 }
 
 function lightOf(
-  { enabled }: Org,
+  { enabled }: OrgHead,
   {
     alarms,
     heldRun,
@@ -100,10 +133,4 @@ function lightOf(
   if (alarms > 0 || hasFailed) return 'bad';
   if (heldRun !== null || expiringKeys > 0 || keyRequests > 0) return 'wait';
   return enabled ? 'good' : 'off';
-}
-
-function tally(rows: readonly { org: string }[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { org } of rows) counts.set(org, (counts.get(org) ?? 0) + 1);
-  return counts;
 }

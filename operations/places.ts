@@ -1,12 +1,34 @@
 /** Places for work of which a process does a bounded number of pieces at a time. */
 import { OperationError } from './error.js';
 
-/** Takes a place; the function gives it back. null: all are taken. @param busy names of the places that are taken */
+/** Takes a place; the function gives it back, once. null: all are taken. @param busy names of the places that are taken */
 export function takePlace(busy: Set<string>, kind: string, most: number): (() => void) | null {
   const place = Array.from({ length: most }, (_, n) => `${kind} ${n}`).find((one) => !busy.has(one));
   if (place === undefined) return null;
   busy.add(place);
-  return () => void busy.delete(place);
+  let isOver = false;
+  return () => {
+    // A second call must not free the place of another one who has it by then.
+    if (!isOver) busy.delete(place);
+    isOver = true;
+  };
+}
+
+/** Takes a place of each kind, or none. */
+function takePlaces(busy: Set<string>, kinds: readonly (readonly [kind: string, most: number])[]) {
+  const taken: (() => void)[] = [];
+  const leave = () => {
+    for (const one of taken) one();
+  };
+  for (const [kind, most] of kinds) {
+    const place = takePlace(busy, kind, most);
+    if (place === null) {
+      leave();
+      return null;
+    }
+    taken.push(place);
+  }
+  return leave;
 }
 
 export interface Shares {
@@ -16,29 +38,39 @@ export interface Shares {
   mostOfOrg: number;
 }
 
-/** Downloads of the HTTP API: each reads a directory or a stored file for as long as its reader takes. */
-const downloadShares: Shares = { most: 20, mostOfOrg: 5 };
+/** A place for work of an organization, within its share. null: none is free. */
+export function takeShare(busy: Set<string>, kind: string, org: string, { most, mostOfOrg }: Shares) {
+  return takePlaces(busy, [
+    [`${kind} of ${org}`, mostOfOrg],
+    [kind, most],
+  ]);
+}
+
+/**
+ * Downloads of the HTTP API, of the console and of links in mails share their places. Each reads a directory, the audit trail or a
+ * stored file for as long as its reader takes. The people of an organization have one share, however many they are.
+ */
+const downloadShares = { most: 24, mostOfOrg: 6, mostOfServer: 12, mostOfAccount: 4 };
+
+export interface Downloader {
+  /** null: people of the server. */
+  org: string | null;
+  /** Of the console. */
+  account?: string;
+}
 
 /** @throws OperationError `unavailable` */
-export function takeDownload(busy: Set<string>, org: string): () => void {
-  const leave = takeShare(busy, 'download', org, downloadShares);
+export function takeDownload(busy: Set<string>, { org, account }: Downloader): () => void {
+  const { most, mostOfOrg, mostOfServer, mostOfAccount } = downloadShares;
+  const leave = takePlaces(busy, [
+    ...(account === undefined ? [] : ([[`download of account ${account}`, mostOfAccount]] as const)),
+    // No id of an organization has a blank.
+    org === null ? ['download of the server', mostOfServer] : [`download of ${org}`, mostOfOrg],
+    ['download', most],
+  ]);
   if (leave === null)
     throw new OperationError('unavailable', 'other downloads are under way: try it again when they have ended');
   return leave;
-}
-
-/** A place for work of an organization, within its share. null: none is free. */
-export function takeShare(busy: Set<string>, kind: string, org: string, { most, mostOfOrg }: Shares) {
-  const ofOrg = takePlace(busy, `${kind} of ${org}`, mostOfOrg);
-  const ofAll = ofOrg && takePlace(busy, kind, most);
-  if (ofOrg === null || ofAll === null) {
-    ofOrg?.();
-    return null;
-  }
-  return () => {
-    ofAll();
-    ofOrg();
-  };
 }
 
 /** Work of which the process does one piece at a time: it reads all there is. @throws OperationError `unavailable`, those of `work` */
@@ -52,13 +84,19 @@ export async function inOnePlace<T>(busy: Set<string>, kind: string, work: () =>
   }
 }
 
-/** Gives the place back when the content was read, or its reader has stopped. */
-export async function* holding<T>(content: AsyncIterable<T>, leave: () => void): AsyncGenerator<T> {
-  try {
-    yield* content;
-  } finally {
-    leave();
-  }
+/** Gives the place back when the content was read, or its reader has stopped, or never began. */
+export function holding<T>(content: AsyncIterable<T>, leave: () => void): AsyncGenerator<T> {
+  const read = async function* () {
+    try {
+      yield* content;
+    } finally {
+      leave();
+    }
+  };
+  const pieces = read();
+  const end = pieces.return.bind(pieces);
+  // A generator that has not begun ends without its `finally`.
+  return Object.assign(pieces, { return: (value: undefined) => end(value).finally(leave) });
 }
 
 /** Work that is done one piece after the other: each organization that waits gets its turn after the others had theirs. */

@@ -1,10 +1,22 @@
-/** The uploads of an organization that wait for their import, and those that are stored and not imported because of their names. */
+/** The uploads of an organization: those that wait for their import, those that are not imported because of their names, and all. */
 
-import { listOrgs } from '../db/control/orgs.js';
+import { listOrgs, type Org } from '../db/control/orgs.js';
 import { listHeldRuns } from '../db/control/orgstates.js';
-import { listAllUploads, listHeld, listQueue, listStoredUploads, type UploadRow } from '../db/control/uploads.js';
+import {
+  listAllUploads,
+  listHeld,
+  listQueue,
+  listStoredUploads,
+  listUploadsAfter,
+  searchUploads,
+  type UploadRow,
+  type UploadState,
+} from '../db/control/uploads.js';
 import { describeName } from './storedfiles.js';
 import type { Workplace } from './workplace.js';
+
+/** In the order of lists. */
+const waitingStates: UploadState[] = ['held', 'queued', 'stored'];
 
 export interface QueuedFile extends UploadRow {
   /** Why it is not queued; null: it is. */
@@ -41,14 +53,37 @@ export async function listWaiting(place: Workplace, orgId?: string): Promise<Wai
   }
   const heldRuns = await listHeldRuns(db);
   const orgs = new Map((await listOrgs(db)).map((org) => [org.id, org]));
-  const files = (await listAllUploads(db, ['held', 'queued', 'stored'])).map((upload) => {
-    if (upload.state === 'held') return { ...upload, note: noteOfHeld(upload) };
-    const options = orgs.get(upload.org)?.options;
-    return { ...upload, note: upload.state === 'stored' && options ? describeName(upload.path, options) : null };
-  });
-  const rank = ({ state }: UploadRow) => ['held', 'queued', 'stored'].indexOf(state);
+  const files = (await listAllUploads(db, waitingStates)).map((upload) => withNote(upload, orgs));
+  const rank = ({ state }: UploadRow) => waitingStates.indexOf(state);
   const byOrg = (one: UploadRow, other: UploadRow) => (one.org < other.org ? -1 : one.org > other.org ? 1 : 0);
   return { heldRuns, files: files.sort((one, other) => byOrg(one, other) || rank(one) - rank(other)) };
+}
+
+/** A part of those of all organizations, the oldest first. @param range.after an upload; 0: from the first one */
+export async function listWaitingAfter(place: Workplace, range: { after: number; limit: number }): Promise<Waiting> {
+  const db = place.control.read;
+  const uploads = await listUploadsAfter(db, waitingStates, range);
+  const owners = new Set(uploads.filter(({ state }) => state === 'stored').map(({ org }) => org));
+  const found = await Promise.all([...owners].map((id) => place.org(id).catch(() => null)));
+  const orgs = new Map(found.flatMap((org) => (org === null ? [] : [[org.id, org] as const])));
+  return { heldRuns: await listHeldRuns(db), files: uploads.map((upload) => withNote(upload, orgs)) };
+}
+
+/** All uploads of an organization, also those whose files were removed, the newest first. @throws OperationError `not_found` */
+export async function listUploads(
+  { control, org }: Workplace,
+  orgId: string,
+  search: { text: string; before: number | undefined; limit: number },
+): Promise<QueuedFile[]> {
+  const own = await org(orgId);
+  const orgs = new Map([[own.id, own]]);
+  return (await searchUploads(control.read, own.id, search)).map((upload) => withNote(upload, orgs));
+}
+
+function withNote(upload: UploadRow, orgs: ReadonlyMap<string, Pick<Org, 'options'>>): QueuedFile {
+  if (upload.state === 'held') return { ...upload, note: noteOfHeld(upload) };
+  const options = orgs.get(upload.org)?.options;
+  return { ...upload, note: upload.state === 'stored' && options ? describeName(upload.path, options) : null };
 }
 
 function noteOfHeld({ runId }: UploadRow): string {

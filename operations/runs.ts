@@ -1,4 +1,7 @@
-/** The runs of an organization: list them, open one now, approve, reject and undo them; check a file without importing it. */
+/**
+ * The runs of an organization: list them, open one now, approve, reject and undo them; check a file without importing it. The
+ * importer is loaded when it is used: commands and pages that only show runs need none of its 150 modules.
+ */
 import { recordAudit } from '../db/control/audit.js';
 import type { Org } from '../db/control/orgs.js';
 import {
@@ -13,13 +16,10 @@ import {
 } from '../db/control/runs.js';
 import { listHeld } from '../db/control/uploads.js';
 import { requireFit } from '../db/pair.js';
-import { type CheckListeners, checkFile } from '../importer/check/check.js';
-import { previewUndo } from '../importer/check/undopreview.js';
+import type { CheckListeners } from '../importer/check/check.js';
 import { describeVerdict } from '../importer/check/verdict.js';
 import { openDiskSource, type Source, sourceOfBytes } from '../importer/read/source.js';
 import { findApplied } from '../importer/run/apply.js';
-import { approveRun } from '../importer/run/approval.js';
-import { rejectRun } from '../importer/run/rejection.js';
 import { sweepStages } from '../importer/run/stages.js';
 import type { UndoneValue } from '../importer/run/undo.js';
 import type { RunSummary } from '../importer/types.js';
@@ -33,7 +33,7 @@ import type { Workplace } from './workplace.js';
 export type { UndoneValue };
 export { runStates };
 
-const shownRuns = 50;
+export const shownRuns = 50;
 
 /** The newest runs of one organization, or of all, the newest first. @throws OperationError `not_found` */
 export async function listRunsOf({ control, org }: Workplace, filter: Partial<RunFilter>): Promise<Run[]> {
@@ -105,6 +105,7 @@ async function checkSource(
     // The error passes through the planner, which removes the stage.
     if (signal?.aborted === true) throw new OperationError('failed', 'the check was interrupted');
   };
+  const { checkFile } = await import('../importer/check/check.js');
   const summary = await checkFile(workplace, org, source, { ...listeners, onProgress });
   return { summary, verdict: describeVerdict({ summary, slotAt: null, beside: [] }) };
 }
@@ -178,6 +179,7 @@ export async function approveCounted(
       `run ${run.id} is held with other changes than those of the digest: look at its changes again, and approve their digest`,
     );
   await refuseApproval(workplace, run);
+  const { approveRun } = await import('../importer/run/approval.js');
   if (!(await approveRun(workplace, run, { by: workplace.actor, note }))) throw notHeld(run);
   return getRun(workplace, id);
 }
@@ -195,6 +197,7 @@ export async function rejectHeldRun(
   const run = await getHeldRun(workplace, id);
   await refuseDecision(workplace, run);
   const uploads = files.length === 0 ? undefined : await findFiles(workplace, run, files);
+  const { rejectRun } = await import('../importer/run/rejection.js');
   if (!(await rejectRun(workplace, run, { by: workplace.actor, note, uploads }))) throw notHeld(run);
   await sweepStages(workplace);
   return getRun(workplace, id);
@@ -232,6 +235,7 @@ export async function openUndo(workplace: Workplace, id: string): Promise<number
  */
 export async function previewUndoOf(workplace: Workplace, id: string, use: UndoPreview): Promise<void> {
   const run = await getAppliedRun(workplace, id);
+  const { previewUndo } = await import('../importer/check/undopreview.js');
   await previewUndo(workplace, await workplace.org(run.org), run.id, use);
 }
 
@@ -240,7 +244,8 @@ export type UndoPreview = (
   list: (which: 'back' | 'kept', most?: number) => AsyncIterable<UndoneValue[]>,
 ) => Promise<void>;
 
-async function getAppliedRun(workplace: Workplace, id: string): Promise<Run> {
+/** @throws OperationError `not_found`, `refused` when it changed nothing */
+export async function getAppliedRun(workplace: Workplace, id: string): Promise<Run> {
   const run = await getRun(workplace, id);
   if (run.state !== 'done') throw new OperationError('refused', `run ${run.id} applied nothing: it is ${run.state}`);
   if ((await findApplied(workplace.directory.read, run.id)) === null)
@@ -264,7 +269,8 @@ async function findFiles({ control }: Workplace, run: Run, names: readonly strin
   });
 }
 
-async function getHeldRun(workplace: Workplace, id: string): Promise<Run> {
+/** @throws OperationError `not_found`, `refused` when it is not held */
+export async function getHeldRun(workplace: Workplace, id: string): Promise<Run> {
   const run = await getRun(workplace, id);
   if (run.state !== 'held') throw notHeld(run);
   return run;

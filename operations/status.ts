@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { type BackupScheduleState, overdueMs, readBackupSchedule } from '../db/control/backupschedule.js';
 import { readClock } from '../db/control/clock.js';
-import { listOrgs, type Org } from '../db/control/orgs.js';
+import { listOrgHeads, type OrgHead } from '../db/control/orgs.js';
 import {
   countOrgs,
   countRuns,
@@ -13,6 +13,7 @@ import {
   type QueueState,
 } from '../db/control/overview.js';
 import { searchRuns } from '../db/control/runs.js';
+import { type ListedWorker, listWorkers } from '../db/control/workers.js';
 import { nextSlotOf } from '../importer/schedule/jitter.js';
 import { shareSlots } from '../importer/schedule/slots.js';
 import { listAlarmsOf } from './alarms.js';
@@ -39,6 +40,8 @@ export interface Status extends Counts {
   database: 'sqlite' | 'postgres';
   /** The object store of the sealed files; null: they are in the data folder. */
   store: StoreState | null;
+  /** The processes for connections; empty: each server speaks SSH itself, or none runs. */
+  workers: ListedWorker[];
   /** Organizations with a held run, which blocks their next ones until an operator decides. */
   held: { run: number; org: string }[];
   /** `message`: one sentence for the operator. */
@@ -73,7 +76,7 @@ export async function readStatus(workplace: Workplace, version: string): Promise
   const { control, now } = workplace;
   const db = control.read;
   const at = now();
-  const orgs = await listOrgs(db);
+  const orgs = await listOrgHeads(db);
   const held = await searchRuns(db, { states: ['held'], limit: mostListed });
   const alarms = await listAlarmsOf(workplace, { resolved: false, limit: mostListed });
   const keys = await listExpiringKeys(db, { now: at, before: at + keyDays * dayMs, limit: mostListed });
@@ -84,6 +87,7 @@ export async function readStatus(workplace: Workplace, version: string): Promise
     database: control.dialect === 'sqlite' ? 'sqlite' : 'postgres',
     store: await readStore(workplace),
     ...counts,
+    workers: await listWorkers(db, at),
     held: held.map(({ id, org }) => ({ run: id, org })),
     alarms: alarms.map(({ org, kind, subject, message }) => ({ org, kind, subject, message })),
     nextSlots: findNextSlots(orgs, at, workplace.settings.slotJitterMinutes),
@@ -136,8 +140,13 @@ async function readSchedule({ control, settings, now }: Workplace): Promise<Sche
 }
 
 /** The next slots of enabled organizations, the first ones first. */
-export function findNextSlots(orgs: readonly Org[], at: number, jitterMinutes: number): Status['nextSlots'] {
+function findNextSlots(orgs: readonly OrgHead[], at: number, jitterMinutes: number): Status['nextSlots'] {
   const beginOf = shareSlots((org, jitterMs) => nextSlotOf(org, at, jitterMs), jitterMinutes);
   const slots = orgs.filter(({ enabled }) => enabled).map((org) => ({ org: org.id, at: beginOf(org) }));
-  return slots.sort((one, other) => one.at - other.at || (one.org < other.org ? -1 : 1)).slice(0, shownSlots);
+  return sortSlots(slots).slice(0, shownSlots);
+}
+
+/** The first ones first. */
+export function sortSlots<S extends { org: string; at: number }>(slots: readonly S[]): S[] {
+  return [...slots].sort((one, other) => one.at - other.at || (one.org < other.org ? -1 : 1));
 }

@@ -1,7 +1,6 @@
 /** Sealed reports of runs that are not settled: the control database has no rows for them yet. */
 import type { Db } from '../db/connection.js';
 import { listUnendedRuns } from '../db/control/identityrotation.js';
-import { listOrgs } from '../db/control/orgs.js';
 import type { Settlement } from '../db/control/settle.js';
 import { findApplied } from '../importer/run/apply.js';
 
@@ -13,11 +12,9 @@ export async function listUnsettledReports({
   directory,
 }: Record<'control' | 'directory', Pick<Db, 'read'>>): Promise<Report[]> {
   const reports: Report[] = [];
-  for (const org of await listOrgs(control.read)) {
-    for (const run of await listUnendedRuns(control.read, org.id)) {
-      const applied = (await findApplied(directory.read, run.id)) as Settlement | null;
-      for (const { blob } of applied?.reports ?? []) reports.push({ ...blob, org: org.id });
-    }
+  for (const { id, org } of await listUnendedRuns(control.read)) {
+    const applied = (await findApplied(directory.read, id)) as Settlement | null;
+    for (const { blob } of applied?.reports ?? []) reports.push({ ...blob, org });
   }
   return reports;
 }

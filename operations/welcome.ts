@@ -7,7 +7,7 @@ import { contactOf } from '../importer/contact.js';
 import { renderWelcome } from '../importer/report/welcome.js';
 import { jitterOf, nextSlotOf } from '../importer/schedule/jitter.js';
 import { OperationError } from './error.js';
-import { type HostKeyView, listHostKeys, type ServerAddress } from './hostkeys.js';
+import type { HostKeyView, ServerAddress } from './hostkeys.js';
 import type { Workplace } from './workplace.js';
 
 export interface Welcome {
@@ -29,6 +29,7 @@ export async function makeWelcome(workplace: Workplace, id: string, given: Parti
   if (address === null)
     throw new OperationError('usage', 'give --host with the name that clients connect to, or set publicHost');
   if (!isHostName(address.host)) throw new OperationError('usage', `"${address.host}" is not a host name`);
+  const { listHostKeys } = await import('./hostkeys.js');
   const hostKeys = (await listHostKeys(workplace, address)).filter(({ state }) => state !== 'retired');
   if (hostKeys.length === 0)
     throw new OperationError(

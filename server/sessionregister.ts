@@ -1,6 +1,7 @@
 /** Shows the open sessions of this process in the control database, and ends those that an operator ends there. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { pid as ownPid } from 'node:process';
 import type { Logger } from '../config/logger.js';
 import type { Db } from '../db/connection.js';
 import {
@@ -34,6 +35,10 @@ interface RegisterDeps {
   logger: Logger;
   now: () => number;
   kind: SessionServerKind;
+  /** false: one of several processes of a server. */
+  isAlone?: boolean;
+  /** Names this process in the database; default: by chance. */
+  process?: string;
   /** Between two reads of the ends that operators ask for. */
   everyMs?: number;
 }
@@ -59,14 +64,22 @@ interface Registered {
 const none: Progress = { filesReceived: 0, filesSent: 0, bytesReceived: 0, bytesSent: 0, openFiles: 0, openBytes: 0 };
 
 /** The database has no row of a session that ends within a second: short sessions cost nothing. */
-export function createSessionRegister({ control, logger, now, kind, everyMs = 500 }: RegisterDeps): SessionRegister {
-  const server: SessionServer = { id: newId(), name: `${hostname()}:${process.pid}`, kind };
+export function createSessionRegister({
+  control,
+  logger,
+  now,
+  kind,
+  isAlone = true,
+  process: id = newId(),
+  everyMs = 500,
+}: RegisterDeps): SessionRegister {
+  const server: SessionServer = { id, name: `${hostname()}:${ownPid}`, kind };
   const open = new Map<string, Registered>();
   let ended: string[] = [];
   let isKnown = false;
   let isFailing = false;
   // SQLite has one server, so that the ones before it have died.
-  let isFirst = kind === 'serve' && control.dialect === 'sqlite';
+  let isFirst = kind === 'serve' && isAlone && control.dialect === 'sqlite';
   let rounds = 0;
   let timer: NodeJS.Timeout | null = null;
   let running: Promise<void> | null = null;
@@ -171,11 +184,13 @@ function refresh(registered: Registered, at: number): void {
   const progress = session.progress();
   const moved = progress.bytesReceived + progress.bytesSent - row.bytesReceived - row.bytesSent;
   const seconds = Math.max(at - madeAt, 1) / 1000;
-  const next = { ...row, ...progress, bytesPerSecond: Math.max(0, Math.round(moved / seconds)) };
-  const names = Object.keys(next) as (keyof OpenSession)[];
-  if (names.some((name) => next[name] !== row[name])) registered.isDirty = true;
-  registered.row = next;
+  const bytesPerSecond = Math.max(0, Math.round(moved / seconds));
   registered.madeAt = at;
+  const names = Object.keys(progress) as (keyof Progress)[];
+  // Most sessions are idle, and each is looked at every second.
+  if (bytesPerSecond === row.bytesPerSecond && names.every((name) => progress[name] === row[name])) return;
+  registered.isDirty = true;
+  registered.row = { ...row, ...progress, bytesPerSecond };
 }
 
 function newId(): string {

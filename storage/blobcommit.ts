@@ -2,7 +2,7 @@
 import type { Logger } from '../config/logger.js';
 import type { Db } from '../db/connection.js';
 import { findBlob } from '../db/control/blobs.js';
-import { isConnectionLost } from '../db/error.js';
+import { isOutcomeUnknown } from '../db/error.js';
 import { removeBlob } from './blobs.js';
 import type { BlobPaths } from './blobstore.js';
 import type { Disk } from './disk.js';
@@ -76,8 +76,9 @@ async function removeUnnamed(store: Store, ids: readonly string[], error: unknow
     warn(store, ids, cause);
     return;
   }
-  // The server may still be at work on the COMMIT: a row that does not exist yet may exist in a moment.
-  if (unnamed.length > 0 && isConnectionLost(error)) warn(store, unnamed, error);
+  // A row that does not exist yet may exist in a moment: the server is at work on the COMMIT, or what is in the log of SQLite counts
+  // at its next start.
+  if (unnamed.length > 0 && isOutcomeUnknown(error)) warn(store, unnamed, error);
   else await removeAll(store, unnamed);
 }
 

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { Paths } from '../config/paths.js';
 import { createHeader } from './age.js';
 import type { BlobPaths, StorePaths } from './blobstore.js';
-import { fileDestination } from './destination.js';
+import { fileDestination, smallDestination } from './destination.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
+import type { AheadShare } from './readahead.js';
 import { BlobReader } from './sealedreader.js';
 import { BlobWriter, type PartialSecret, type SealedBlob } from './sealedwriter.js';
 import type { SealingThreads } from './sealingpool.js';
@@ -23,23 +24,45 @@ export interface BlobOptions {
   subfolder?: string;
   /** Threads that seal it once it is large; default: this thread does. */
   sealingThreads?: SealingThreads | null;
+  /** A file of at most so many sealed bytes is not synced: its SealedBlob has them, and the caller makes them last. Default: each is. */
+  unsyncedBytes?: number;
+}
+
+export interface ReadOptions {
+  /** Default: the real one. */
+  disk?: Disk;
+  /** Its reader has left: requests to an object store end. */
+  signal?: AbortSignal | undefined;
+  /** Memory for reading ahead; default: as much as it needs. */
+  ahead?: AheadShare | undefined;
+  /** The identities of the organization as they were a moment ago, to be tried first. */
+  recent?: string | undefined;
 }
 
 /** Begins a blob that only `recipient` (`age1…`) opens. @throws SpaceError `failed` */
 export async function createBlob(
   paths: Pick<Paths, 'blobs' | 'partials'> & StorePaths,
   recipient: string,
-  { disk = systemDisk, subfolder = randomBytes(1).toString('hex'), sealingThreads = null }: BlobOptions = {},
+  {
+    disk = systemDisk,
+    subfolder = randomBytes(1).toString('hex'),
+    sealingThreads = null,
+    unsyncedBytes = 0,
+  }: BlobOptions = {},
 ): Promise<BlobWriter> {
   const id = subfolder + randomBytes(15).toString('hex');
   const partialPath = join(paths.partials, id);
   try {
     const header = await createHeader(recipient);
+    const place = { id, partialPath, blobPath: blobPath(paths, id), disk };
+    if (unsyncedBytes > 0 && paths.store === undefined) {
+      const create = () => createFile(disk, paths.partials, partialPath);
+      return new BlobWriter(smallDestination(place, create, unsyncedBytes), header, sealingThreads, paths.placeNumber);
+    }
     const file = await createFile(disk, paths.partials, partialPath);
     const spool = { file, remove: () => disk.remove(partialPath) };
-    const place = { id, partialPath, blobPath: blobPath(paths, id), disk };
-    const destination = paths.store?.begin(id, spool) ?? fileDestination(place, file);
-    return new BlobWriter(destination, header, sealingThreads);
+    const destination = paths.store?.begin(id, spool, recipient) ?? fileDestination(place, file);
+    return new BlobWriter(destination, header, sealingThreads, paths.placeNumber);
   } catch (cause) {
     throw new SpaceError('failed', `a new blob can't be created: ${(cause as Error).message}`, { cause });
   }
@@ -54,8 +77,9 @@ export async function openBlob(
   id: string,
   identity: string,
   disk: Disk = systemDisk,
+  { signal, ahead }: Pick<ReadOptions, 'signal' | 'ahead'> = {},
 ): Promise<BlobReader> {
-  return BlobReader.open(id, await openSealed(paths, id, disk), identity);
+  return BlobReader.open(id, await openSealed(paths, id, disk, signal), identity, ahead);
 }
 
 /** Opens a blob of `size` plaintext bytes that this process has sealed, with the key that it still holds. @throws as openBlob */
@@ -69,9 +93,9 @@ export async function openOwnBlob(
 }
 
 /** The sealed bytes. @throws SpaceError as openBlob */
-export async function openSealed(paths: BlobPaths, id: string, disk: Disk): Promise<DiskFile> {
+export async function openSealed(paths: BlobPaths, id: string, disk: Disk, signal?: AbortSignal): Promise<DiskFile> {
   try {
-    return await (paths.store === undefined ? disk.open(blobPath(paths, id)) : paths.store.open(id));
+    return await (paths.store === undefined ? disk.open(blobPath(paths, id)) : paths.store.open(id, signal));
   } catch (cause) {
     const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     if (isMissing && paths.store !== undefined)
@@ -90,15 +114,15 @@ export async function openBlobOf(
   paths: BlobPaths,
   id: string,
   identity: () => Promise<string>,
-  disk: Disk = systemDisk,
+  options: ReadOptions = {},
 ): Promise<BlobReader> {
-  const tried = await identity();
+  const tried = options.recent ?? (await identity());
   try {
-    return await openBlob(paths, id, tried, disk);
+    return await openBlob(paths, id, tried, options.disk, options);
   } catch (error) {
     const latest = await identity();
     if (latest === tried) throw error;
-    return openBlob(paths, id, latest, disk);
+    return openBlob(paths, id, latest, options.disk, options);
   }
 }
 

@@ -9,6 +9,8 @@ export type BlobPaths = Pick<Paths, 'blobs'> & StorePaths;
 /** The part of the paths that names the store; without it the sealed files are in the data folder. */
 export interface StorePaths {
   store?: BlobStore;
+  /** Of the place, counted up by each move; default: 0. */
+  placeNumber?: number;
 }
 
 export interface StoredBlob {
@@ -37,9 +39,15 @@ export interface Spool {
 export interface BlobStore {
   /** For messages: `s3://bucket/prefix`. */
   readonly name: string;
-  begin(id: string, spool: Spool): Destination;
-  /** For reading. It can be read to its end in this process even if it is removed or gets a new header meanwhile. */
-  open(id: string): Promise<DiskFile>;
+  /** The same store, for the files of one organization: its requests take turns with those of others. */
+  of(org: string): BlobStore;
+  /** @param owner takes turns with others where the store is for no organization */
+  begin(id: string, spool: Spool, owner?: string): Destination;
+  /**
+   * For reading. It can be read to its end in this process even if it is removed or gets a new header meanwhile.
+   * @param signal its reader has left: requests for it end, and later ones fail
+   */
+  open(id: string, signal?: AbortSignal): Promise<DiskFile>;
   /** null: no such blob. */
   stat(id: string): Promise<{ size: number; mtimeMs: number } | null>;
   /** Succeeds when there is none. */
@@ -48,8 +56,8 @@ export interface BlobStore {
   list(start?: string): AsyncIterable<StoredBlob>;
   /** Puts a new header in the place of the first bytes; the rest is copied inside the store. */
   replaceHeader(id: string, oldBytes: number, header: Buffer): Promise<void>;
-  /** Adds a sealed file from the local disk, in the place of one of the same id. */
-  add(id: string, path: string): Promise<void>;
+  /** Adds a sealed file from the local disk, in the place of one of the same id. `isNew`: there is none. */
+  add(id: string, path: string, isNew?: boolean): Promise<void>;
   listUnfinished(): AsyncIterable<UnfinishedUpload>;
   /** Bytes from the start that the store has of an unfinished upload; 0: there is none. */
   measureUnfinished(id: string): Promise<number>;
@@ -58,14 +66,29 @@ export interface BlobStore {
   abortUnfinished(unfinished: Pick<UnfinishedUpload, 'id' | 'upload'>): Promise<void>;
   /** Removes the blob, or what there is of it, of an upload that no server goes on with. */
   forget(id: string): Promise<void>;
+  /** The id of the installation that the files belong to; null: none is noted. */
+  readInstallation(): Promise<string | null>;
+  /** @throws StoreError `foreign` when another one has noted its own meanwhile */
+  writeInstallation(id: string): Promise<void>;
   /** Writes, reads, and removes a small object. */
   probe(): Promise<void>;
   /** Ends its connections. */
   close(): void;
 }
 
-/** ENOENT: no such blob. denied: it does not accept the credentials. unusable: another answer that trying again does not change. */
-export type StoreErrorCode = 'ENOENT' | 'denied' | 'unusable' | 'unavailable' | 'changed' | 'unsupported';
+/**
+ * ENOENT: no such blob. denied: it does not accept the credentials. unusable: another answer that trying again does not change.
+ * left: its reader has left. foreign: its files belong to another installation.
+ */
+export type StoreErrorCode =
+  | 'ENOENT'
+  | 'denied'
+  | 'unusable'
+  | 'unavailable'
+  | 'changed'
+  | 'unsupported'
+  | 'left'
+  | 'foreign';
 
 export class StoreError extends Error {
   override name = 'StoreError';
@@ -80,3 +103,8 @@ export class StoreError extends Error {
 
 /** Each id begins with one of them. */
 export const idStarts: readonly string[] = [...'0123456789abcdef'];
+
+/** The same places, for the files of one organization. */
+export function placesOf<Places extends StorePaths>(paths: Places, org: string): Places {
+  return paths.store === undefined ? paths : { ...paths, store: paths.store.of(org) };
+}

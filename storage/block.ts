@@ -36,6 +36,26 @@ export class Block {
     return this.#memory.subarray(0, this.#length + this.chunks * tagBytes);
   }
 
+  /**
+   * Gives its memory away: until `attach` there is nothing to read and no room to write.
+   * The memory must be a buffer of its own, and no part of one.
+   */
+  detach(): ArrayBuffer {
+    const memory = this.#memory.buffer as ArrayBuffer;
+    this.#memory = Buffer.alloc(0);
+    return memory;
+  }
+
+  /** Takes its memory back, with its content. */
+  attach(memory: ArrayBuffer): void {
+    this.#memory = Buffer.from(memory);
+  }
+
+  /** Whether it has its memory. */
+  get isAttached(): boolean {
+    return this.#memory.length > 0;
+  }
+
   clear(): void {
     this.#length = 0;
   }

@@ -10,6 +10,8 @@ export interface DiskFile {
   stat(): Promise<{ size: number }>;
   sync(): Promise<void>;
   datasync(): Promise<void>;
+  /** Reads under way, and later ones, may fail from now on: a request over the network need not end first. */
+  abandon?(): void;
   close(): Promise<void>;
 }
 
@@ -34,6 +36,10 @@ export interface Disk {
   stat(path: string): Promise<{ size: number; mtimeMs: number } | null>;
   /** Bytes that are free for this process on the volume that holds `path`. */
   freeBytes(path: string): Promise<number>;
+  /** As `create`, of a small file with its bytes, which it does not sync; absent: by the calls above. */
+  writeWhole?(path: string, bytes: Buffer): Promise<void>;
+  /** Syncs files, and returns those that are not there, or of which the sync failed; null, and absent: by the calls above. */
+  syncFiles?(paths: readonly string[]): Promise<string[] | null>;
 }
 
 /** The operating system's file system. */

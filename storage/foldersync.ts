@@ -46,6 +46,8 @@ export function shareSyncs(disk: Disk): Disk {
     list: (path) => disk.list(path),
     stat: (path) => disk.stat(path),
     freeBytes: (path) => disk.freeBytes(path),
+    ...(disk.writeWhole && { writeWhole: (path, bytes) => disk.writeWhole!(path, bytes) }),
+    ...(disk.syncFiles && { syncFiles: (paths) => disk.syncFiles!(paths) }),
     makeFolder: async (path) => {
       await disk.makeFolder(path);
       if (sure.has(path)) return false;

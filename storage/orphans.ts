@@ -7,6 +7,7 @@ import { listPartialIds } from '../db/control/partials.js';
 import { removeBlob } from './blobs.js';
 import type { BlobPaths, BlobStore } from './blobstore.js';
 import { type Disk, systemDisk } from './disk.js';
+import { claimStore } from './storeclaim.js';
 
 const pageRows = 1000;
 /** No upload takes longer: its parts may be aborted. */
@@ -30,7 +31,7 @@ export interface Sweep {
   rest?: () => Promise<boolean>;
 }
 
-/** Removes the blobs that no name, no waiting upload and no unsettled run needs; how many. */
+/** Removes the blobs that no name, no waiting upload and no unsettled run needs; how many. @throws StoreError as claimStore */
 export async function sweepOrphans({
   control,
   paths,
@@ -42,6 +43,8 @@ export async function sweepOrphans({
   // The rows of these blobs may be in the part of the database that was lost, and come back with a backup.
   if (await hasLostCommits(control)) return 0;
   const { store } = paths;
+  // With the settings of another installation all of them would be orphans.
+  if (store !== undefined) await claimStore(store, control);
   // The files first: one that is published after they were listed is not among them.
   const files = store === undefined ? await listBlobFiles(paths, disk) : await listStored(store);
   const live = await readLiveIds(control);

@@ -16,6 +16,8 @@ export interface RecoveryPlace extends PartialPlace {
   isAlone: boolean;
   /** Without that: an upload whose file was not written to since this time (ms) is over. */
   idleSince: number;
+  /** Only uploads of this process of the server, which has ended; absent: all of this node. */
+  process?: string;
   /** Whether cut-off uploads are kept at all. */
   keeps: boolean;
 }
@@ -31,14 +33,21 @@ export interface Recovered {
 export async function recoverPartials(place: RecoveryPlace): Promise<Recovered> {
   const { control, paths, isAlone, disk = systemDisk } = place;
   const recovered: Recovered = { kept: 0, removed: 0 };
-  if (paths.store !== undefined) return { kept: 0, removed: await removeSpools(place) };
+  if (paths.store !== undefined)
+    return { kept: 0, removed: place.process === undefined ? await removeSpools(place) : 0 };
   const node = await loadNodeKey(paths);
-  const rows = node === null ? [] : await listAllPartials(control.read, { node: node.recipient });
+  const rows =
+    node === null
+      ? []
+      : await listAllPartials(control.read, {
+          node: node.recipient,
+          ...(place.process !== undefined && { process: place.process }),
+        });
   for (const row of rows) await recover(place, row, recovered);
   if (isAlone) {
     const known = new Set(await listPartialIds(control.read));
     const unknown = (await disk.list(paths.partials)).filter((name) => !known.has(name));
-    await removePartials(paths, unknown, disk);
+    await removePartials(place, unknown);
     recovered.removed += unknown.length;
   }
   return recovered;
@@ -65,12 +74,12 @@ async function recover(place: RecoveryPlace, row: PartialRow, recovered: Recover
   const size = file === null || !place.keeps ? 0 : await countReadable(place, row);
   if (size === 0) {
     await deletePartial(control.write, row.id);
-    await removePartials(paths, [row.id], disk);
+    await removePartials(place, [row.id]);
     recovered.removed++;
     return;
   }
   const forgotten = await control.transact((tx) => keepPartial(tx, row, size));
-  await removePartials(paths, forgotten, disk);
+  await removePartials(place, forgotten);
   if (!forgotten.includes(row.id)) recovered.kept++;
 }
 

@@ -4,15 +4,17 @@
  * to the partial key; the header is sealed to the organization.
  */
 import { join } from 'node:path';
-import { armor, Decrypter, Encrypter } from 'age-encryption';
 import type { Paths } from '../config/paths.js';
 import type { Db } from '../db/connection.js';
+import { findBlob } from '../db/control/blobs.js';
 import { listDeadPartials, takeOverPartial } from '../db/control/partiallease.js';
 import { findPartial, listPartials, type PartialRow } from '../db/control/partials.js';
+import { loadAge } from '../keys/master/agelibrary.js';
 import type { NodeKey } from '../keys/master/nodekey.js';
 import { loadPartialKey } from '../keys/master/partialkey.js';
 import { parseIdentity, parseRecipient } from '../keys/master/x25519.js';
-import type { StorePaths } from './blobstore.js';
+import type { ReadOptions } from './blobs.js';
+import type { BlobStore, StorePaths } from './blobstore.js';
 import { chunkBytes, sealedChunkBytes } from './chunk.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
 import { splitPath } from './path.js';
@@ -56,26 +58,33 @@ export async function listOwnPartials(
  * Opens a kept partial; for an upload that was in progress when its server died, the complete chunks of the file.
  * @throws SpaceError `damaged`, `failed`; KeyError
  */
-export async function openPartial(place: PartialPlace, row: PartialRow): Promise<BlobReader> {
+export async function openPartial(
+  place: PartialPlace,
+  row: PartialRow,
+  { signal, ahead }: Pick<ReadOptions, 'signal' | 'ahead'> = {},
+): Promise<BlobReader> {
   const node = await loadPartialKey(place);
   if (node === null) throw new SpaceError('damaged', `partial ${row.id} is sealed to a node key that no longer exists`);
   const payloadKey = await unsealKey(row, node);
-  const file = await openBytes(place, row.id).catch((cause: NodeJS.ErrnoException) => {
+  const file = await openBytes(place, row.id, signal).catch((cause: NodeJS.ErrnoException) => {
     const code = cause.code === 'ENOENT' ? 'damaged' : 'failed';
     throw new SpaceError(code, `partial ${row.id} can't be opened: ${cause.message}`, { cause });
   });
   const size = row.state === 'kept' ? row.size : null;
-  return BlobReader.openPartial(row.id, file, { payloadKey, headerBytes: row.headerBytes }, size);
+  return BlobReader.openPartial(row.id, file, { payloadKey, headerBytes: row.headerBytes }, size, ahead);
 }
 
-/** Removes the partials that exist. */
+/** Removes the partials that exist. Of a file that was published, the store has one object with both: that one stays. */
 export async function removePartials(
-  paths: Pick<Paths, 'partials'> & StorePaths,
+  {
+    control,
+    paths,
+    disk = systemDisk,
+  }: Pick<PartialPlace, 'control' | 'disk'> & { paths: Pick<Paths, 'partials'> & StorePaths },
   ids: readonly string[],
-  disk: Disk = systemDisk,
 ): Promise<void> {
   for (const id of ids) {
-    await paths.store?.forget(id);
+    if (paths.store !== undefined && (await findBlob(control.read, id)) === null) await paths.store.forget(id);
     await disk.remove(partialPath(paths, id));
   }
 }
@@ -88,10 +97,16 @@ async function takeOver(place: PartialPlace, org: string, dir: string, name?: st
   const { control, paths } = place;
   if (paths.store === undefined) return;
   for (const row of await listDeadPartials(control.read, org, dir, name)) {
-    const size = readableBytes(row, await paths.store.measureUnfinished(row.id));
+    const size = readableBytes(row, await measureStored(paths.store, row.id));
     const forgotten = await control.transact((tx) => takeOverPartial(tx, row, size));
-    if (forgotten !== null) await removePartials(paths, forgotten, place.disk);
+    if (forgotten !== null) await removePartials(place, forgotten);
   }
+}
+
+/** Sealed bytes of an unfinished upload, or of the object that it became before its server died. */
+async function measureStored(store: BlobStore, id: string): Promise<number> {
+  const sent = await store.measureUnfinished(id);
+  return sent > 0 ? sent : ((await store.stat(id))?.size ?? 0);
 }
 
 /** Plaintext bytes of whole chunks, but of a last one, which was sealed as such where nothing follows it. */
@@ -100,25 +115,31 @@ function readableBytes({ headerBytes }: PartialRow, storedBytes: number): number
 }
 
 /** The bytes that a dead server left are an unfinished upload of the store until they are needed. */
-async function openBytes({ paths, disk = systemDisk }: PartialPlace, id: string): Promise<DiskFile> {
+async function openBytes(
+  { paths, disk = systemDisk }: PartialPlace,
+  id: string,
+  signal?: AbortSignal,
+): Promise<DiskFile> {
   const { store } = paths;
   if (store === undefined) return disk.open(partialPath(paths, id));
   try {
-    return await store.open(id);
+    return await store.open(id, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || !(await store.completeUnfinished(id))) throw error;
-    return store.open(id);
+    return store.open(id, signal);
   }
 }
 
 /** Armored age, which only the node's key opens. */
 export async function sealPayloadKey(payloadKey: Buffer, node: NodeKey): Promise<string> {
+  const { armor, Encrypter } = await loadAge();
   const encrypter = new Encrypter();
   encrypter.addRecipient(parseRecipient(node.recipient));
   return armor.encode(await encrypter.encrypt(payloadKey));
 }
 
 async function unsealKey(row: PartialRow, node: NodeKey): Promise<Buffer> {
+  const { armor, Decrypter } = await loadAge();
   const decrypter = new Decrypter();
   decrypter.addIdentity(parseIdentity(node.identity));
   try {

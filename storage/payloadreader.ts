@@ -1,6 +1,7 @@
 /** Reads the sealed chunks of an open file, at any offset or from end to end. */
 import { chunkBytes, openChunk, SealError, sealedChunkBytes, tagBytes } from './chunk.js';
 import type { DiskFile } from './disk.js';
+import type { AheadShare } from './readahead.js';
 
 /** Chunks that a sequential reader takes from the disk at once: 1 MiB. */
 const readAheadChunks = 16;
@@ -36,13 +37,48 @@ export class PayloadReader {
   /** The chunk opened last: a sequential reader comes back for its rest. */
   #opened: { index: number; plain: Buffer } | null = null;
   #expectedOffset = 0;
+  /** null: it keeps as much as it needs. */
+  readonly #ahead: AheadShare | null;
+  #isClosed = false;
 
-  constructor(place: PayloadPlace) {
+  constructor(place: PayloadPlace, ahead: AheadShare | null = null) {
     this.#place = place;
+    this.#ahead = ahead;
   }
 
-  /** Opens the last chunk: a payload that was cut off at a chunk's edge has none that is flagged so. */
-  async verifyEnd(): Promise<void> {
+  /** Opens the last chunk, too: a payload that was cut off at a chunk's edge has none that is flagged so. */
+  static async open(place: PayloadPlace, ahead?: AheadShare): Promise<PayloadReader> {
+    const reader = new PayloadReader(place, ahead);
+    try {
+      await reader.#verifyEnd();
+      return reader;
+    } catch (error) {
+      reader.close();
+      throw error;
+    }
+  }
+
+  /** Of a payload of one chunk that has been read; null: that is not its last one, so that more of it must be in the file. */
+  static ofWhole(place: PayloadPlace, sealed: Buffer): PayloadReader | null {
+    const reader = new PayloadReader(place);
+    try {
+      reader.#open(0, { first: 0, count: 1, sealed });
+      return reader;
+    } catch (error) {
+      if (error instanceof SealError) return null;
+      throw error;
+    }
+  }
+
+  /** Gives its memory back; it reads no more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#ahead?.release(this.#memory.length);
+    this.#memory = Buffer.alloc(0);
+    this.#window = noWindow;
+  }
+
+  async #verifyEnd(): Promise<void> {
     const last = this.#place.lastChunk;
     if (last !== null) this.#open(last, await this.#load(last, last, false));
   }
@@ -74,12 +110,13 @@ export class PayloadReader {
   async *stream(): AsyncGenerator<Buffer, void, void> {
     const end = this.#chunkCount();
     if (end === 1 && this.#opened !== null) {
-      if (this.#opened.plain.length > 0) yield this.#opened.plain; // what verifyEnd has opened
+      if (this.#opened.plain.length > 0) yield this.#opened.plain; // which was opened to verify the end
       return;
     }
     // The second one is for a file of more than one window.
     const memories = [0, readAheadChunks].map((first) => Buffer.allocUnsafe(this.#sealedBytes(first, readAheadChunks)));
     let next = this.#readSealed(0, Math.min(readAheadChunks, end), memories[0]!);
+    let isWhole = false;
     try {
       for (let first = 0; first < end; first += readAheadChunks) {
         const window = await next;
@@ -93,7 +130,9 @@ export class PayloadReader {
           if (plain.length > 0) yield plain;
         }
       }
+      isWhole = true;
     } finally {
+      if (!isWhole) this.#place.file.abandon?.();
       await next.catch(() => {}); // the file may be closed as soon as this ends
     }
   }
@@ -101,13 +140,22 @@ export class PayloadReader {
   async #load(first: number, last: number, isSequential: boolean): Promise<Window> {
     const { first: start, count } = this.#window;
     if (first >= start && last < start + count) return this.#window;
-    const wanted = isSequential ? Math.max(readAheadChunks, last - first + 1) : last - first + 1;
+    const needed = last - first + 1;
+    const wanted = isSequential ? Math.max(readAheadChunks, needed) : needed;
     const chunks = Math.min(wanted, this.#chunkCount() - first);
-    const bytes = this.#sealedBytes(first, chunks);
-    if (this.#memory.length < bytes) this.#memory = Buffer.allocUnsafe(bytes);
+    if (!this.#reserve(this.#sealedBytes(first, chunks)))
+      return this.#readSealed(first, needed, Buffer.allocUnsafe(this.#sealedBytes(first, needed)));
     this.#window = noWindow; // in case the read fails half way
     this.#window = await this.#readSealed(first, chunks, this.#memory);
     return this.#window;
+  }
+
+  /** Makes the memory for a window at least so large. false: other readers have it. */
+  #reserve(bytes: number): boolean {
+    if (this.#memory.length >= bytes) return true;
+    if (this.#isClosed || this.#ahead?.take(bytes - this.#memory.length) === false) return false;
+    this.#memory = Buffer.allocUnsafe(bytes);
+    return true;
   }
 
   async #readSealed(first: number, count: number, memory: Buffer): Promise<Window> {

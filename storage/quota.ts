@@ -1,12 +1,11 @@
 /** Checks an upload against its organization's quota and the volume's free space, counting uploads in progress, those of other processes too. */
-import { randomBytes } from 'node:crypto';
 import type { Logger } from '../config/logger.js';
 import type { Paths } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
-import { measureOpenBytes, writeOpenBytes } from '../db/control/openbytes.js';
-import { findOrg, type Org } from '../db/control/orgs.js';
-import { measureUsage } from '../db/control/usage.js';
+import { writeOpenBytes } from '../db/control/openbytes.js';
+import type { Org } from '../db/control/orgs.js';
+import { measureQuota } from '../db/control/usage.js';
 import type { Disk } from './disk.js';
 import { type Limits, limitsOf } from './storagelimits.js';
 import { SpaceError } from './types.js';
@@ -18,6 +17,8 @@ export interface QuotaDeps {
   logger: Logger;
   disk: Disk;
   now: () => number;
+  /** Names this process among those that tell their bytes in progress. */
+  process: string;
 }
 
 /** A measurement is used for this long. An upload is refused only after a fresh one. */
@@ -52,8 +53,6 @@ export class Quota {
   readonly #deps: QuotaDeps;
   readonly #usages = new Map<string, Usage>();
   readonly #volume: Volume;
-  /** Names this process among those that tell their bytes in progress. */
-  readonly #process = randomBytes(8).toString('hex');
   #toldAt = Number.NEGATIVE_INFINITY;
   #telling: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -143,14 +142,10 @@ export class Quota {
     const measure = async () => {
       const { control, settings, now } = this.#deps;
       const at = now();
-      const stored = await measureUsage(control.read, org.id);
-      const othersBytes = await measureOpenBytes(control.read, {
-        org: org.id,
-        process: this.#process,
-        after: at - toldMs,
-      });
-      usage.limits = limitsOf((await findOrg(control.read, org.id)) ?? org, settings);
-      Object.assign(usage, { storedBytes: stored.bytes, entries: stored.entries, othersBytes, measuredAt: at });
+      const of = { org: org.id, process: this.#deps.process, after: at - toldMs };
+      const { bytes: storedBytes, entries, othersBytes, limits } = await measureQuota(control.read, of);
+      usage.limits = limitsOf(limits === null ? org : { limits }, settings);
+      Object.assign(usage, { storedBytes, entries, othersBytes, measuredAt: at });
     };
     usage.measuring ??= measure().finally(() => {
       usage.measuring = null;
@@ -175,7 +170,7 @@ export class Quota {
   }
 
   async #write(): Promise<void> {
-    const { control, now, logger } = this.#deps;
+    const { control, now, logger, process } = this.#deps;
     this.#toldAt = now();
     const rows: { org: string; bytes: number }[] = [];
     for (const [org, usage] of this.#usages) {
@@ -186,7 +181,7 @@ export class Quota {
     }
     const at = now();
     await control
-      .transact((tx) => writeOpenBytes(tx, { process: this.#process, at, before: at - toldMs, rows }))
+      .transact((tx) => writeOpenBytes(tx, { process, at, before: at - toldMs, rows }))
       .catch(({ message: reason }: Error) =>
         logger.warn('could not tell other processes of the bytes in progress; will try again', { reason }),
       );

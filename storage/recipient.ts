@@ -16,7 +16,12 @@ export async function findRecipient(db: Queryable, org: string): Promise<string>
  * @throws SpaceError `destroyed`, `failed` when the content must be sealed again
  */
 export async function requireOpenable(tx: Queryable, org: string, blobs: readonly SealedBlob[]): Promise<Org> {
-  const found = requireIdentity(org, await lockOrg(tx, org, false));
+  return requireOpenableBy(org, await lockOrg(tx, org, false), blobs);
+}
+
+/** As requireOpenable, of the organization that the transaction has read; null: it was not there. */
+export function requireOpenableBy(org: string, locked: Org | null, blobs: readonly SealedBlob[]): Org {
+  const found = requireIdentity(org, locked);
   const known = keyIdsOf(found);
   if (blobs.some(({ sealedTo }) => !known.includes(sealedTo)))
     throw new SpaceError(

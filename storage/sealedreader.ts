@@ -3,6 +3,7 @@ import { type Header, maxHeaderBytes, openHeader } from './age.js';
 import { chunkBytes, lastChunkOf, plainSizeOf, SealError, sealedChunkBytes } from './chunk.js';
 import type { DiskFile } from './disk.js';
 import { PayloadReader } from './payloadreader.js';
+import type { AheadShare } from './readahead.js';
 import type { PartialSecret } from './sealedwriter.js';
 import { SpaceError } from './types.js';
 
@@ -24,19 +25,29 @@ export class BlobReader {
   }
 
   /** Opens the header and the last chunk, which proves the length. Takes the file over: it is closed when this fails. */
-  static async open(id: string, file: DiskFile, identity: string): Promise<BlobReader> {
+  static async open(id: string, file: DiskFile, identity: string, ahead?: AheadShare): Promise<BlobReader> {
     try {
-      const header = await readHeader(file, identity);
+      const { header, rest } = await readHeader(file, identity);
       const start = header.bytes.length;
+      const small = rest === null ? null : BlobReader.small(id, file, header, rest);
+      if (small !== null) return small;
       const size = plainSizeOf((await file.stat()).size - start);
       if (size === null) throw new SealError('the file was cut off');
-      const payload = new PayloadReader({ file, key: header.payloadKey, start, size, lastChunk: lastChunkOf(size) });
-      await payload.verifyEnd();
-      return new BlobReader(id, file, payload, size);
+      const place = { file, key: header.payloadKey, start, size, lastChunk: lastChunkOf(size) };
+      return new BlobReader(id, file, await PayloadReader.open(place, ahead), size);
     } catch (cause) {
       await file.close();
       throw translate(id, cause);
     }
+  }
+
+  /** A file that was read whole with its header. Its last chunk, which opens as the last one only, proves that. */
+  static small(id: string, file: DiskFile, { bytes, payloadKey }: Header, sealed: Buffer): BlobReader | null {
+    const size = plainSizeOf(sealed.length);
+    if (size === null) return null;
+    const place = { file, key: payloadKey, start: bytes.length, size, lastChunk: lastChunkOf(size) };
+    const payload = PayloadReader.ofWhole(place, sealed);
+    return payload === null ? null : new BlobReader(id, file, payload, size);
   }
 
   /** Opens a file whose payload key this process still holds. Takes the file over. */
@@ -46,16 +57,9 @@ export class BlobReader {
     { payloadKey, headerBytes }: PartialSecret,
     size: number,
   ): Promise<BlobReader> {
-    const payload = new PayloadReader({
-      file,
-      key: payloadKey,
-      start: headerBytes,
-      size,
-      lastChunk: lastChunkOf(size),
-    });
+    const place = { file, key: payloadKey, start: headerBytes, size, lastChunk: lastChunkOf(size) };
     try {
-      await payload.verifyEnd();
-      return new BlobReader(id, file, payload, size);
+      return new BlobReader(id, file, await PayloadReader.open(place), size);
     } catch (cause) {
       await file.close();
       throw translate(id, cause);
@@ -71,14 +75,14 @@ export class BlobReader {
     file: DiskFile,
     { payloadKey, headerBytes }: PartialSecret,
     size: number | null,
+    ahead?: AheadShare,
   ): Promise<BlobReader> {
     try {
       const whole = Math.floor(Math.max(0, (await file.stat()).size - headerBytes) / sealedChunkBytes) * chunkBytes;
       const known = size ?? whole;
       const lastChunk = known % chunkBytes === 0 ? null : lastChunkOf(known);
-      const payload = new PayloadReader({ file, key: payloadKey, start: headerBytes, size: known, lastChunk });
-      await payload.verifyEnd();
-      return new BlobReader(id, file, payload, known);
+      const place = { file, key: payloadKey, start: headerBytes, size: known, lastChunk };
+      return new BlobReader(id, file, await PayloadReader.open(place, ahead), known);
     } catch (cause) {
       await file.close();
       throw translate(id, cause);
@@ -94,7 +98,7 @@ export class BlobReader {
     }
   }
 
-  /** The whole plaintext; every chunk is verified before it is given, and the last one's flag ends it. */
+  /** The whole plaintext; every chunk is verified before it is given, and the last one's flag ends it. Nothing is read after one that is left early. */
   async *stream(): AsyncGenerator<Buffer, void, void> {
     try {
       yield* this.#payload.stream();
@@ -104,12 +108,18 @@ export class BlobReader {
   }
 
   async close(): Promise<void> {
+    this.#payload.close();
     await this.#file.close();
   }
 }
 
-function readHeader(file: DiskFile, identities: string): Promise<Header> {
-  return scanHeader(file, (start) => openHeader(start, identities));
+/** `rest`: the payload of a file so small that its end was read with its header; null: there is more, or may be. */
+async function readHeader(file: DiskFile, identities: string): Promise<{ header: Header; rest: Buffer | null }> {
+  return scanHeader(file, async (start) => {
+    const header = await openHeader(start, identities);
+    if (header === null) return null;
+    return { header, rest: start.length < usualHeaderBytes ? start.subarray(header.bytes.length) : null };
+  });
 }
 
 /**

@@ -18,6 +18,10 @@ export interface SealedBlob {
   sha256: string;
   /** The key id of the recipient. */
   sealedTo: string;
+  /** Of the place with its bytes, if that is not the first one. */
+  placeNumber?: number;
+  /** Of a small file that is not synced: its sealed bytes, which must be durable with its row. */
+  unsynced?: Buffer;
 }
 
 /** Needed to read an unfinished file back. */
@@ -27,7 +31,10 @@ export interface PartialSecret {
   headerBytes: number;
 }
 
-/** Steps that a crash can separate: all bytes given to the system, all on the disk, the file moved to its final name. */
+/**
+ * Steps that a crash can separate: all bytes sealed, all on the disk, the file under its final name. A small file that is synced later
+ * has none of its bytes on the disk at the second one.
+ */
 export type SealStep = 'sealed' | 'synced' | 'moved';
 
 /** Calls come one after the other. Every method throws SpaceError `failed` when the disk fails. */
@@ -44,8 +51,10 @@ export class BlobWriter {
   /** From the sealer to the disk, block after block. */
   #line: Promise<void> = Promise.resolve();
   #syncFailure: Error | null = null;
+  readonly #placeNumber: number;
 
-  constructor(to: Destination, header: NewHeader, sealingThreads: SealingThreads | null) {
+  constructor(to: Destination, header: NewHeader, sealingThreads: SealingThreads | null, placeNumber = 0) {
+    this.#placeNumber = placeNumber;
     this.#to = to;
     this.#header = header;
     this.#sealingThreads = sealingThreads;
@@ -124,12 +133,15 @@ export class BlobWriter {
     return size;
   }
 
-  /** Removes the partial file; after a failed `finish` too. */
-  async discard(): Promise<void> {
+  /**
+   * Removes the partial file; after a failed `finish` too.
+   * @param isOwn false: another server has taken the upload over, and keeps its bytes in the store
+   */
+  async discard(isOwn = true): Promise<void> {
     await this.#line.catch(() => {});
     await this.#writer.settle();
     this.#sealer.end();
-    await this.#guard(this.#to.discard());
+    await this.#guard(isOwn ? this.#to.discard() : this.#to.leave());
   }
 
   /** The open block is full, and more comes. */
@@ -199,13 +211,20 @@ export class BlobWriter {
     const digest = this.#sealer.digest();
     await Promise.all([digest, this.#drain()]);
     onStep('sealed');
-    await this.#sync(() => this.#to.file.sync());
+    const isSmall = this.#to.isSmall?.() === true;
+    if (!isSmall) await this.#sync(() => this.#to.file.sync());
     onStep('synced');
-    await this.#to.publish();
+    const unsynced = isSmall ? await this.#to.publishUnsynced!() : null;
+    if (unsynced === null) await this.#to.publish();
     this.#sealer.end();
     onStep('moved');
     const sealedSize = this.#header.bytes.length + size + this.#sealedChunks * tagBytes;
-    return { id, size, sealedSize, sha256: await digest, sealedTo: this.#header.sealedTo };
+    const placeNumber = this.#placeNumber;
+    return {
+      ...{ id, size, sealedSize, sha256: await digest, sealedTo: this.#header.sealedTo },
+      ...(placeNumber !== 0 && { placeNumber }),
+      ...(unsynced !== null && { unsynced }),
+    };
   }
 
   async #readSealed(offset: number, end: number): Promise<Buffer> {

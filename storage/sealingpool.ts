@@ -6,7 +6,7 @@ import { sealedChunkBytes } from './chunk.js';
 import type { Sealer } from './sealer.js';
 import type { Answer, Job } from './sealingthread.js';
 
-/** One block is filled while another is sealed and a third one written; 6 MiB for each upload. */
+/** One block is filled while another is sealed and a third one written; up to 6 MiB for each upload. */
 const blocksPerUpload = 3;
 const blockMemoryBytes = 32 * sealedChunkBytes;
 /** Uploads that the pool seals at once; the thread that receives further uploads seals them. */
@@ -25,7 +25,7 @@ export class SealingThreads {
   readonly #count: number;
   readonly #threads: Thread[] = [];
   /** Memory of ended uploads, to be used again. */
-  readonly #spare: SharedArrayBuffer[] = [];
+  readonly #spare: ArrayBuffer[] = [];
   #uploads = 0;
 
   constructor({ start = startThread, threads }: SealingThreadsOptions = {}) {
@@ -33,14 +33,18 @@ export class SealingThreads {
     this.#count = threads ?? Math.min(maxThreads, availableParallelism() - 1);
   }
 
-  /** null: the pool is full, and the caller seals by itself. */
+  /** null: the pool is full, or the system has no room for a thread, and the caller seals by itself. */
   begin(key: Buffer): Sealer | null {
     if (this.#count === 0 || this.#uploads >= maxUploads) return null;
+    const thread = this.#pick();
+    if (thread === null) return null;
     this.#uploads++;
-    const memory = this.#spare.pop() ?? new SharedArrayBuffer(blocksPerUpload * blockMemoryBytes);
-    return this.#pick().begin(key, memory, () => {
-      this.#uploads--;
-      this.#spare.push(memory);
+    return thread.begin(key, {
+      allocate: () => this.#spare.pop() ?? new ArrayBuffer(blockMemoryBytes),
+      onEnd: (memories) => {
+        this.#uploads--;
+        this.#spare.push(...memories);
+      },
     });
   }
 
@@ -49,16 +53,28 @@ export class SealingThreads {
   }
 
   /** The thread with the fewest uploads. Threads are started when they are needed, and again after they died. */
-  #pick(): Thread {
+  #pick(): Thread | null {
     const idle = this.#threads.find((thread) => thread.uploads === 0);
     if (idle !== undefined) return idle;
     if (this.#threads.length < this.#count) {
-      const thread: Thread = new Thread(this.#start(), () => this.#threads.splice(this.#threads.indexOf(thread), 1));
+      let worker: Worker;
+      try {
+        worker = this.#start();
+      } catch {
+        return null;
+      }
+      const thread: Thread = new Thread(worker, () => this.#threads.splice(this.#threads.indexOf(thread), 1));
       this.#threads.push(thread);
       return thread;
     }
     return this.#threads.reduce((least, thread) => (thread.uploads < least.uploads ? thread : least));
   }
+}
+
+interface Pool {
+  allocate(): ArrayBuffer;
+  /** Called once, with the memory that the upload no longer needs. */
+  onEnd(memories: readonly ArrayBuffer[]): void;
 }
 
 class Thread {
@@ -69,7 +85,7 @@ class Thread {
   constructor(worker: Worker, onEnd: () => void) {
     this.#worker = worker;
     worker.unref(); // a process that has nothing else to do ends
-    worker.on('message', ({ upload, sha256 }: Answer) => this.#uploads.get(upload)?.settle(sha256));
+    worker.on('message', (answer: Answer) => this.#uploads.get(answer.upload)?.settle(answer));
     // One that failed also exits.
     worker.on('error', () => {});
     worker.once('exit', () => {
@@ -82,15 +98,19 @@ class Thread {
     return this.#uploads.size;
   }
 
-  begin(key: Buffer, memory: SharedArrayBuffer, onEnd: () => void): Sealer {
+  begin(key: Buffer, { allocate, onEnd }: Pool): Sealer {
     const upload = this.#next++;
-    const post = (job: Job) => this.#worker.postMessage(job);
-    const sealer = new ThreadSealer(upload, memory, post, () => {
-      this.#uploads.delete(upload);
-      onEnd();
-    });
+    const post = (job: Job) => this.#worker.postMessage(job, job.kind === 'seal' ? [job.memory] : []);
+    const pool: Pool = {
+      allocate,
+      onEnd: (memories) => {
+        this.#uploads.delete(upload);
+        onEnd(memories);
+      },
+    };
+    const sealer = new ThreadSealer(upload, post, pool);
     this.#uploads.set(upload, sealer);
-    post({ kind: 'begin', upload, key, memory });
+    post({ kind: 'begin', upload, key });
     return sealer;
   }
 
@@ -107,34 +127,44 @@ interface Waiting<T> {
 class ThreadSealer implements Sealer {
   readonly #upload: number;
   readonly #post: (job: Job) => void;
-  readonly #onEnd: () => void;
-  /** The offset of each block in the shared memory. */
-  readonly #starts = new Map<Block, number>();
+  readonly #pool: Pool;
+  readonly #blocks: Block[] = [];
   readonly #free: Block[] = [];
   readonly #takers: Waiting<Block>[] = [];
-  readonly #asked: Waiting<string | null>[] = [];
+  readonly #asked: Waiting<Answer>[] = [];
   #failure: Error | null = null;
   #hasEnded = false;
 
-  constructor(upload: number, memory: SharedArrayBuffer, post: (job: Job) => void, onEnd: () => void) {
+  constructor(upload: number, post: (job: Job) => void, pool: Pool) {
     this.#upload = upload;
     this.#post = post;
-    this.#onEnd = onEnd;
-    for (let start = 0; start < memory.byteLength; start += blockMemoryBytes) {
-      const block = new Block(Buffer.from(memory, start, blockMemoryBytes));
-      this.#starts.set(block, start);
-      this.#free.push(block);
-    }
+    this.#pool = pool;
   }
 
   async take(): Promise<Block> {
     if (this.#failure !== null) throw this.#failure;
-    return this.#free.pop() ?? new Promise((resolve, reject) => this.#takers.push({ resolve, reject }));
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#blocks.length < blocksPerUpload) {
+      const block = new Block(Buffer.from(this.#pool.allocate()));
+      this.#blocks.push(block);
+      return block;
+    }
+    return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }));
   }
 
   async seal(block: Block, first: number, isLast: boolean): Promise<void> {
-    const place = { from: this.#starts.get(block)!, length: block.sealed.length };
-    await this.#ask({ kind: 'seal', upload: this.#upload, ...place, first, isLast });
+    if (this.#failure !== null) throw this.#failure;
+    const { length } = block.sealed;
+    const { memory } = await this.#ask({
+      kind: 'seal',
+      upload: this.#upload,
+      memory: block.detach(),
+      length,
+      first,
+      isLast,
+    });
+    block.attach(memory!);
   }
 
   give(block: Block): void {
@@ -145,19 +175,20 @@ class ThreadSealer implements Sealer {
   }
 
   async digest(): Promise<string> {
-    return (await this.#ask({ kind: 'digest', upload: this.#upload }))!;
+    return (await this.#ask({ kind: 'digest', upload: this.#upload })).sha256!;
   }
 
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#post({ kind: 'end', upload: this.#upload });
-    this.#onEnd();
+    // A thread that died has kept what it had.
+    this.#pool.onEnd(this.#blocks.filter((block) => block.isAttached).map((block) => block.detach()));
   }
 
   /** Answers the oldest job without an answer. */
-  settle(sha256: string | null): void {
-    this.#asked.shift()?.resolve(sha256);
+  settle(answer: Answer): void {
+    this.#asked.shift()?.resolve(answer);
   }
 
   /** Rejects every job without an answer, and all later ones. */
@@ -166,7 +197,7 @@ class ThreadSealer implements Sealer {
     for (const { reject } of [...this.#asked.splice(0), ...this.#takers.splice(0)]) reject(failure);
   }
 
-  async #ask(job: Job): Promise<string | null> {
+  async #ask(job: Job): Promise<Answer> {
     if (this.#failure !== null) throw this.#failure;
     return new Promise((resolve, reject) => {
       this.#asked.push({ resolve, reject });

@@ -20,10 +20,11 @@ import { dryRunRoot, readOnlyRoots } from '../db/control/treelayout.js';
 import { measureUsage } from '../db/control/usage.js';
 import { keyIdsOf } from '../keys/master/orgidentity.js';
 import { openBlobOf } from './blobs.js';
-import type { StorePaths } from './blobstore.js';
+import { placesOf, type StorePaths } from './blobstore.js';
 import { asSpaceError } from './failure.js';
 import { findOwnPartial, listOwnPartials, openPartial } from './partials.js';
 import { checkPath, compareNames, isFixed, isReadOnly, joinPath, requireWritable, splitPath } from './path.js';
+import type { AheadShare } from './readahead.js';
 import type { BlobReader } from './sealedreader.js';
 import { checkCount, checkPathLimits, type Limits, limitsOf } from './storagelimits.js';
 import { type Attributes, type Entry, type Reader, type Space, SpaceError, type SpaceUsage } from './types.js';
@@ -36,6 +37,8 @@ export interface SpaceDeps {
   /** The organization's age identities as they are now, one a line; asked for when a file is read. */
   identity: () => Promise<string>;
   now: () => number;
+  /** Memory in which its readers read ahead; default: as much as they need. */
+  ahead?: AheadShare;
 }
 
 export function openSpace(deps: SpaceDeps): Space {
@@ -86,7 +89,7 @@ class OrgSpace implements Space {
   readonly #deps: SpaceDeps;
 
   constructor(deps: SpaceDeps) {
-    this.#deps = deps;
+    this.#deps = { ...deps, paths: placesOf(deps.paths, deps.org.id) };
   }
 
   get org(): string {
@@ -107,15 +110,18 @@ class OrgSpace implements Space {
     });
   }
 
-  openRead(path: string): Promise<Reader> {
+  openRead(path: string, signal?: AbortSignal): Promise<Reader> {
     return asSpaceError(async () => {
       checkPath(path);
+      const { paths, identity, ahead } = this.#deps;
       for (;;) {
         const row = await this.#file(path);
-        if ('state' in row)
-          return new EntryReader(toPartialEntry(row), await openPartial(this.#deps, row), async () => null);
+        if ('state' in row) {
+          const partial = await openPartial(this.#deps, row, { signal, ahead });
+          return new EntryReader(toPartialEntry(row), partial, async () => null);
+        }
         try {
-          const blob = await openBlobOf(this.#deps.paths, row.blobId!, this.#deps.identity);
+          const blob = await openBlobOf(paths, row.blobId!, identity, { signal, ahead });
           return new EntryReader(toEntry(row), blob, () => this.#checksum(row));
         } catch (error) {
           // A newer version may have taken the name since the row was read, and the older one's bytes are gone.

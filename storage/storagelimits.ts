@@ -8,7 +8,7 @@ import { SpaceError } from './types.js';
 
 export type Limits = Pick<Settings, LimitName>;
 
-export function limitsOf(org: Org, settings: Limits): Limits {
+export function limitsOf(org: Pick<Org, 'limits'>, settings: Limits): Limits {
   const { maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes } = settings;
   return { maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes, ...org.limits };
 }

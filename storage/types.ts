@@ -94,7 +94,8 @@ export interface Space {
   stat(path: string): Promise<Entry>;
   /** Entries of a folder in the order of their names, from after `afterName`; at most `limit`. */
   list(path: string, afterName: string | null, limit: number): Promise<Entry[]>;
-  openRead(path: string): Promise<Reader>;
+  /** @param signal its reader has left: reads under way, and later ones, may fail */
+  openRead(path: string, signal?: AbortSignal): Promise<Reader>;
   /** As Reader's, without opening the file, which needs no key. */
   checksum(path: string): Promise<string | null>;
   /** As it is now, uploads in progress left out. */

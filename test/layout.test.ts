@@ -151,6 +151,42 @@ test('every import names a file that exists', () => {
   assert.deepEqual(missing, []);
 });
 
+/** What a command loads before it does anything: imports that are no types, and no calls of import(). */
+function loadedFor(files: readonly string[]): Set<string> {
+  const graph = new Map<string, string[]>();
+  const waiting = [...files];
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (graph.has(file)) continue;
+    const source = readFileSync(file, 'utf8');
+    const targets = [...source.matchAll(/^(?:import|export) (?!type )([^;']*)'(\.[^']+)\.js';/gm)]
+      .filter(([, names]) => !/^\{(\s*type \w+,?)+\s*\} from $/.test(names!))
+      .map(([, , name]) => normalize(join(dirname(file!), `${name}.ts`)));
+    graph.set(file, targets);
+    waiting.push(...targets);
+  }
+  return new Set(graph.keys());
+}
+
+const slow = [
+  'importer/run/worker.ts',
+  'importer/run/rejection.ts',
+  'importer/check/check.ts',
+  'importer/check/heldplan.ts',
+  'storage/space.ts',
+  'storage/s3/',
+  'db/postgres/client.ts',
+  'keys/host/hostkeys.ts',
+  'config/logger.ts',
+];
+
+for (const command of ['keys', 'queue', 'status', 'runs', 'files', 'orgs'])
+  test(`dropslot ${command} loads the importer, object stores and host keys only when it uses them`, () => {
+    const loaded = loadedFor(['app/command.ts', 'app/compose.ts', `cli/commands/${command}.ts`]);
+    assert.ok(loaded.size > 80);
+    const isSlow = (file: string) => slow.some((part) => file.startsWith(part));
+    assert.deepEqual([...loaded].filter(isSlow), []);
+  });
+
 test('private members are #named', () => {
   // There is no # form of constructors, nor of methods that a subclass overrides.
   const keyword = /^[^/*'"`\n]*\bprivate (?!constructor\b)\w/m;

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
+import { globSync } from 'tinyglobby';
 import { installPackage, manifest, pack, packageRoot } from './support/package.js';
 import { temporaryFolder } from './support/temporary.js';
 
@@ -15,6 +16,10 @@ function linksOf(file: string): string[] {
     .filter((target) => target !== '' && !/^[a-z]+:/.test(target))
     .map((target) => normalize(join(dirname(file), target)));
 }
+
+const plots = ['idle-sessions', 'import-memory', 'import-time', 'login-rate', 'login-time', 'scaling'].map(
+  (name) => `docs/${name}.svg`,
+);
 
 test('the package has each file that its documents link to, the program, its types, and no sources or maps', () => {
   const { files } = pack('--dry-run');
@@ -34,13 +39,15 @@ test('the package has each file that its documents link to, the program, its typ
   const others = files.filter(
     (file) =>
       !/\.(js|md|png)$|^dist\/man\/|^packaging\//.test(file) &&
-      !['docs/alerts.yml', 'docs/grafana.json', 'docs/scaling.svg'].includes(file),
+      !['docs/alerts.yml', 'docs/grafana.json', ...plots].includes(file),
   );
   assert.deepEqual(others.sort(), [
     'LICENSE',
     normalize(entry.types),
     'dist/build.json',
+    'dist/libraries/LICENSES.txt',
     'examples/embedded/package.json',
+    'examples/pkcs11/unwrap-master-key.sh',
     'examples/three-nodes/dropslot.json',
     'examples/three-nodes/haproxy.cfg',
     'package.json',
@@ -48,9 +55,29 @@ test('the package has each file that its documents link to, the program, its typ
   const lacking = manifest.man.filter((page: string) => !files.includes(normalize(page)));
   assert.deepEqual(lacking, [], 'the manual pages of package.json are in the package');
   const needless = files.filter(
-    (file) => /^dist\/.*\.js$/.test(file) && !existsSync(join(packageRoot, sourceOf(file))),
+    (file) => /^dist\/(?!libraries\/).*\.js$/.test(file) && !existsSync(join(packageRoot, sourceOf(file))),
   );
   assert.deepEqual(needless, [], 'compiled from sources that exist');
+});
+
+test('the compiled modules load the libraries of every command from few files, of the installed versions', async () => {
+  const built = join(packageRoot, 'dist');
+  const modules = globSync('**/*.js', { cwd: built, ignore: ['libraries/**'] });
+  assert.ok(modules.length > 100);
+  const wrong = modules.filter((file) =>
+    /\b(from|import|require)\b\s*\(?\s*'(knex|zod|commander)[/']/.test(readFileSync(join(built, file), 'utf8')),
+  );
+  assert.deepEqual(wrong, [], 'they import the packages themselves');
+  assert.ok(globSync('libraries/*.js', { cwd: built }).length <= 10);
+  const licences = readFileSync(join(built, 'libraries/LICENSES.txt'), 'utf8');
+  for (const name of ['knex', 'lodash', 'tarn', 'zod', 'commander'])
+    assert.match(licences, new RegExp(`^${name} [\\d.]+\\n\\n[^]*?copyright`, 'im'), name);
+  for (const name of ['knex', 'zod', 'commander'])
+    assert.match(manifest.dependencies[name], /^\d/, 'npm installs, and audits, the version that the files are of');
+  const [own, packaged] = await Promise.all([import(join(built, 'libraries/zod.js')), import('zod')]);
+  assert.deepEqual(own.core.version, packaged.core.version);
+  const names = Object.keys(packaged).filter((name) => name !== 'default');
+  assert.deepEqual(Object.keys(own).sort(), names.sort());
 });
 
 function sourceOf(file: string): string {

@@ -1,10 +1,11 @@
 /**
- * `npm run package`: two runs give the same bytes; the bundle installs without a network; the Debian package is installed, upgraded,
+ * `npm run package`: two runs give the same bytes; the bundle installs without a network, and that for arm64 serves and imports under
+ * an emulator (with a compiler for arm64 and qemu-user-static); the Debian package is installed, upgraded,
  * removed, installed again and purged in a Debian system of its own (as root, with debootstrap). The container image is built, and run
  * with a read-only root (with buildah).
  */
 import assert from 'node:assert/strict';
-import { execFileSync, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -20,6 +21,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import SftpClient from 'ssh2-sftp-client';
 import { newKeyPair } from './support/keys.js';
 import { until } from './support/session.js';
@@ -27,36 +29,47 @@ import { openScope, temporaryFolder } from './support/temporary.js';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 const patienceMs = 120_000;
+/** An emulated program takes ten times as long. */
+const emulatedMs = 600_000;
+const execute = promisify(execFile);
 const scope = openScope();
 /** Where the packages are; DROPSLOT_TEST_RELEASE names some that were built before. */
 let release = '';
+/** Where they were built once more, in other circumstances, and signed. */
+let other = '';
 
-function build(env: Record<string, string> = {}, umask = '022'): string {
+async function build(env: Record<string, string> = {}, umask = '022'): Promise<string> {
   const out = join(temporaryFolder(scope), 'release');
   const script = `umask ${umask}; exec "$0" scripts/package.mjs --out "$1"`;
-  execFileSync('sh', ['-c', script, process.execPath, out], { stdio: 'pipe', env: { ...process.env, ...env } });
+  await execute('sh', ['-c', script, process.execPath, out], { env: { ...process.env, ...env } });
   return out;
 }
 
-before(() => {
-  release = process.env.DROPSLOT_TEST_RELEASE ?? build();
+before(async () => {
+  const key = join(temporaryFolder(scope), 'release_key');
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', key]);
+  const circumstances = { TZ: 'Pacific/Auckland', LC_ALL: 'C', DROPSLOT_SIGN_KEY: key };
+  [release, other] = await Promise.all([process.env.DROPSLOT_TEST_RELEASE ?? build(), build(circumstances, '077')]);
+  writeFileSync(join(other, 'release_key.pub'), readFileSync(`${key}.pub`));
 });
 after(() => scope.close());
 
+const debian64 = process.arch === 'arm64' ? /_arm64\.deb$/ : /_amd64\.deb$/;
 const nameOf = (pattern: RegExp) => join(release, readdirSync(release).find((name) => pattern.test(name))!);
 
 test('two runs give the same bytes, whatever the machine is set to; the checksums are right, and signed', () => {
-  const key = join(temporaryFolder(scope), 'release_key');
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', key]);
-  const other = build({ TZ: 'Pacific/Auckland', LC_ALL: 'C', DROPSLOT_SIGN_KEY: key }, '077');
   assert.equal(readFileSync(join(other, 'SHA256SUMS'), 'utf8'), readFileSync(join(release, 'SHA256SUMS'), 'utf8'));
+  const arm64 = readdirSync(release).find((name) => /-arm64\.tar\.gz$/.test(name));
   const { status } = spawnSync('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: release });
   assert.equal(status, 0);
-  assert.equal(readFileSync(join(release, 'SHA256SUMS'), 'utf8').trim().split('\n').length, 4);
+  assert.equal(
+    readFileSync(join(release, 'SHA256SUMS'), 'utf8').trim().split('\n').length,
+    arm64 === undefined ? 4 : 6,
+  );
 
   // As docs/packages.md says.
   const signers = join(temporaryFolder(scope), 'allowed_signers');
-  writeFileSync(signers, `release ${readFileSync(`${key}.pub`, 'utf8')}`);
+  writeFileSync(signers, `release ${readFileSync(join(other, 'release_key.pub'), 'utf8')}`);
   const verify = (sums: Buffer) =>
     spawnSync(
       'ssh-keygen',
@@ -80,7 +93,13 @@ function offline(...words: string[]): [string, string[]] {
 
 test('the bundle installs without a network, runs, and refuses a changed file', () => {
   const folder = temporaryFolder(scope);
-  execFileSync('tar', ['-xzf', nameOf(/^dropslot-.*-linux-.*\.tar\.gz$/), '-C', folder, '--strip-components=1']);
+  execFileSync('tar', [
+    '-xzf',
+    nameOf(new RegExp(`^dropslot-.*-linux-${process.arch}\\.tar\\.gz$`)),
+    '-C',
+    folder,
+    '--strip-components=1',
+  ]);
   const install = () => {
     const words = ['sh', 'install.sh', '--prefix', join(folder, 'opt'), '--link', join(folder, 'bin')];
     return spawnSync(...offline(...words), { cwd: folder, encoding: 'utf8' });
@@ -97,6 +116,75 @@ test('the bundle installs without a network, runs, and refuses a changed file', 
   const refused = install();
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /a file differs from SHA256SUMS; nothing was installed/);
+});
+
+/** The C and C++ libraries for arm64 come with the compiler. */
+const arm64Libraries = '/usr/aarch64-linux-gnu';
+const emulator = 'qemu-aarch64-static';
+const lackingForArm64 =
+  process.arch !== 'arm64' &&
+  ((spawnSync('aarch64-linux-gnu-g++', ['--version']).error !== undefined &&
+    'a compiler for arm64 is NOT INSTALLED: apt-get install g++-aarch64-linux-gnu') ||
+    (spawnSync(emulator, ['--version']).error !== undefined &&
+      'an emulator of arm64 is NOT INSTALLED: apt-get install qemu-user-static'));
+
+test('the bundle for arm64 serves and imports under an emulator', { skip: lackingForArm64 }, async (t) => {
+  const folder = temporaryFolder(t);
+  execFileSync('tar', ['-xzf', nameOf(/-linux-arm64\.tar\.gz$/), '-C', folder, '--strip-components=1']);
+  const binary = join(folder, 'program/bin/node');
+  const native = spawnSync(binary, ['-e', '0']).status === 0;
+  if (!native) {
+    const prefix = join(folder, 'opt');
+    const words = ['install.sh', '--prefix', prefix, '--link', join(folder, 'bin')];
+    const { status, stderr } = spawnSync('sh', words, { cwd: folder, encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /this bundle is for linux-arm64 with glibc 2\.\d+ and .* GCC \d+, or later; this machine is Linux on /,
+    );
+    assert.ok(!existsSync(prefix));
+  }
+  // The kernel here can't start programs for arm64: the emulator does, also those that the program starts.
+  const node = native ? binary : join(folder, 'node');
+  const preload = join(folder, 'emulated.cjs');
+  writeFileSync(join(folder, 'node'), `#!/bin/sh\nexec ${emulator} -L ${arm64Libraries} '${binary}' "$@"\n`, {
+    mode: 0o755,
+  });
+  writeFileSync(preload, `process.execPath = ${JSON.stringify(node)};\n`);
+  const env = { PATH: process.env.PATH, NODE_OPTIONS: `--require=${preload}`, DROPSLOT_DATA: join(folder, 'data') };
+  const main = join(folder, 'program/dist/app/main.js');
+  const dropslot = async (...words: string[]): Promise<string> =>
+    (await execute(node, [main, ...words], { env })).stdout;
+
+  assert.match(await dropslot('--version'), /, linux arm64\)$/m);
+  const key = newKeyPair();
+  const keys = [{ key: `${key.public.algorithm} ${key.public.publicKey}` }];
+  const acme = { enabled: true, settings: { owner: 'jane@acme.test' }, keys };
+  writeFileSync(join(folder, 'setup.json'), JSON.stringify({ version: 1, organizations: { acme } }));
+  await dropslot('apply', join(folder, 'setup.json'));
+  const server = spawn(node, [main, 'serve', '--host', '127.0.0.1', '--port', '0'], {
+    env: { ...env, DROPSLOT_LOG_FORMAT: 'json', DROPSLOT_LOGIN_SECONDS: '300', DROPSLOT_KEEPALIVE_SECONDS: '300' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const gone = once(server, 'exit');
+  t.after(() => server.kill('SIGKILL'));
+  let log = '';
+  server.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  await until(() => /"message":"listening"/.test(log), 'the server to listen', emulatedMs);
+  const port = /"port":(\d+)/.exec(log)![1]!;
+  writeFileSync(join(folder, 'key'), key.private, { mode: 0o600 });
+  writeFileSync(join(folder, 'users.csv'), 'User Email,User Name\nann@acme.test,Ann\n');
+  writeFileSync(join(folder, 'batch'), 'put users.csv\n');
+  const trust = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'];
+  const words = ['-q', '-b', 'batch', '-i', 'key', '-P', port, ...trust, 'acme@127.0.0.1'];
+  const sent = await execute('sftp', words, { cwd: folder }).catch((error: Error) => error);
+  assert.ok(!(sent instanceof Error), `${(sent as Error).message}\n${log}`);
+  assert.match(await dropslot('import', 'acme'), /1 created/);
+  assert.match(await dropslot('users', 'export', 'acme'), /^ann@acme\.test,Ann,/m);
+  server.kill('SIGTERM');
+  assert.deepEqual(await gone, [0, null], log);
 });
 
 const lacking =
@@ -157,7 +245,7 @@ esac
   const wants = join(root, 'etc/systemd/system/multi-user.target.wants');
   const isEnabled = () => existsSync(wants) && readdirSync(wants).includes('dropslot.service');
   const modeOf = (path: string) => (statSync(join(root, path)).mode & 0o777).toString(8);
-  cpSync(nameOf(/\.deb$/), join(root, 'tmp/first.deb'));
+  cpSync(nameOf(debian64), join(root, 'tmp/first.deb'));
   ok('dpkg', '-i', '/tmp/first.deb');
   assert.deepEqual([isEnabled(), isActive()], [true, true], 'the installation starts the service');
   assert.deepEqual([modeOf('etc/dropslot/dropslot.json'), modeOf('var/lib/dropslot')], ['640', '700']);
@@ -198,7 +286,7 @@ esac
   // An upgrade keeps settings that were changed, and the data.
   writeFileSync(join(root, 'etc/dropslot/dropslot.json'), '{ "data": "/var/lib/dropslot", "contact": "help desk" }\n');
   const next = join(temporaryFolder(scope), 'next');
-  execFileSync('dpkg-deb', ['-R', nameOf(/\.deb$/), next]);
+  execFileSync('dpkg-deb', ['-R', nameOf(debian64), next]);
   const control = join(next, 'DEBIAN/control');
   writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*$/m, 'Version: 99.0.0'));
   execFileSync('dpkg-deb', ['-Znone', '--root-owner-group', '-b', next, join(root, 'tmp/next.deb')], { stdio: 'pipe' });

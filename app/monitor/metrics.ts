@@ -1,19 +1,23 @@
 /** The metrics of `/metrics`: counters from the audit records of this process, and gauges that each scrape reads from the database. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Db } from '../../db/connection.js';
-import type { AuditEvent } from '../../db/control/auditchain.js';
 import { countWarnings, longestSlotDelay, measurePenalties, measureSubscribers } from '../../db/control/overview.js';
 import { readCounts } from '../../operations/status.js';
 import type { Workplace } from '../../operations/workplace.js';
+import type { CountedEvent } from '../../server/workers/messages.js';
+import type { WorkerView } from '../workerpool.js';
 
 export interface MetricsDeps {
   workplace: Workplace;
   version: string;
   /** Open connections of this process. */
   countConnections: () => number;
+  viewWorkers?: () => readonly WorkerView[];
 }
 
 export interface Metrics {
+  /** Counts audit records of the workers: those of this process count by themselves. */
+  countRecords(events: readonly CountedEvent[]): void;
   /** In the text format of Prometheus. */
   render(): Promise<string>;
   contentType: string;
@@ -23,10 +27,11 @@ export interface Metrics {
 const dayMs = 86_400_000;
 const keyDays = 30;
 
-export function createMetrics({ workplace, version, countConnections }: MetricsDeps): Metrics {
+export function createMetrics({ workplace, version, countConnections, viewWorkers }: MetricsDeps): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'dropslot_' });
-  const stop = workplace.control.onAudit?.(countRecords(registry)) ?? (() => {});
+  const count = countRecords(registry);
+  const stop = workplace.control.onAudit?.(count) ?? (() => {});
   const gauges = createGauges(registry);
   const build = new Gauge({
     ...{ name: 'dropslot_build_info', help: 'Version of Dropslot and of Node.js; always 1.' },
@@ -34,10 +39,12 @@ export function createMetrics({ workplace, version, countConnections }: MetricsD
   });
   build.set({ version, node: process.version, database: workplace.control.dialect }, 1);
   return {
+    countRecords: count,
     contentType: registry.contentType,
     stop,
     render: async () => {
       gauges.connections!.set(countConnections());
+      setWorkers(gauges, viewWorkers?.() ?? []);
       await readGauges(workplace, gauges);
       return registry.metrics();
     },
@@ -45,7 +52,7 @@ export function createMetrics({ workplace, version, countConnections }: MetricsD
 }
 
 /** Counts from the records of the audit trail, so that no place in the code counts by itself. */
-function countRecords(registry: Registry): (events: readonly AuditEvent[]) => void {
+function countRecords(registry: Registry): (events: readonly CountedEvent[]) => void {
   const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
     new Counter({ name, help, labelNames, registers: [registry] });
   const uploads = counter('dropslot_uploads_total', 'Uploads that ended, by outcome.', ['outcome']);
@@ -72,7 +79,12 @@ function countRecords(registry: Registry): (events: readonly AuditEvent[]) => vo
 }
 
 const gaugeTexts = {
-  connections: ['dropslot_connections', 'Open SSH connections of this process.', []],
+  connections: ['dropslot_connections', 'Open SSH connections of this server.', []],
+  workers: ['dropslot_workers', 'Processes for connections that are ready; none with workers=1.', []],
+  workerConnections: ['dropslot_worker_connections', 'Open SSH connections of a worker.', ['worker']],
+  workerMemory: ['dropslot_worker_resident_memory_bytes', 'Resident memory of a worker.', ['worker']],
+  workerProcessor: ['dropslot_worker_cpu_seconds', 'Processor time of a worker since it began.', ['worker']],
+  workerRestarts: ['dropslot_worker_restarts', 'How often a worker was started again.', ['worker']],
   queueFiles: ['dropslot_queue_files', 'Files that wait for their import.', []],
   queueAge: ['dropslot_queue_oldest_seconds', 'Age of the oldest of them; 0: none waits.', []],
   runs: ['dropslot_runs', 'Runs that have not ended, by state; failed: in the last 24 hours.', ['state']],
@@ -103,6 +115,17 @@ function createGauges(registry: Registry): Gauges {
       new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] }),
     ]),
   );
+}
+
+function setWorkers(gauges: Gauges, workers: readonly WorkerView[]): void {
+  gauges.workers!.set(workers.filter(({ isReady }) => isReady).length);
+  for (const { number, connections, state, restarts } of workers) {
+    const labels = { worker: String(number) };
+    gauges.workerConnections!.set(labels, connections);
+    gauges.workerMemory!.set(labels, state?.memoryBytes ?? 0);
+    gauges.workerProcessor!.set(labels, (state?.processorMs ?? 0) / 1000);
+    gauges.workerRestarts!.set(labels, restarts);
+  }
 }
 
 async function readGauges(workplace: Workplace, gauges: Gauges): Promise<void> {

@@ -7,7 +7,9 @@ import type { Logger } from '../../config/logger.js';
 import { readEndpoint } from '../../config/network.js';
 import { OperationError } from '../../operations/error.js';
 import type { Workplace } from '../../operations/workplace.js';
+import type { CountedEvent } from '../../server/workers/messages.js';
 import { findShortage } from '../../storage/freespace.js';
+import type { WorkerView } from '../workerpool.js';
 import { createMetrics } from './metrics.js';
 
 export interface MonitorDeps {
@@ -17,10 +19,14 @@ export interface MonitorDeps {
   version: string;
   logger: Logger;
   countConnections: () => number;
+  /** Of a server with several processes for connections; else none. */
+  viewWorkers?: () => readonly WorkerView[];
 }
 
 export interface Monitor {
   port: number;
+  /** Counts audit records of the workers. */
+  countRecords(events: readonly CountedEvent[]): void;
   stop(): Promise<void>;
 }
 
@@ -35,6 +41,9 @@ export async function startMonitor(deps: MonitorDeps): Promise<Monitor> {
     '/healthz': async (response) => answer(response, 200, 'text/plain; charset=utf-8', 'ok\n'),
     '/readyz': async (response) => {
       const reasons = await findReasons(workplace);
+      const workers = deps.viewWorkers?.() ?? [];
+      if (workers.length > 0 && workers.every(({ isReady }) => !isReady))
+        reasons.push('no process for connections is ready');
       const body = JSON.stringify({ ready: reasons.length === 0, reasons });
       answer(response, reasons.length === 0 ? 200 : 503, 'application/json', `${body}\n`);
     },
@@ -68,6 +77,7 @@ export async function startMonitor(deps: MonitorDeps): Promise<Monitor> {
   logger.info('answering monitors', { host: host ?? '*', port: bound });
   return {
     port: bound,
+    countRecords: metrics.countRecords,
     stop: async () => {
       metrics.stop();
       server.closeAllConnections();

@@ -15,6 +15,7 @@ import { clientAddress } from '../../operations/welcome.js';
 import { atControl, examples } from '../command.js';
 import { readInputFile } from '../localfiles.js';
 import type { Output } from '../output.js';
+import { readPort } from '../port.js';
 import { type HostKeyFormat, hostKeyFormats, hostKeyList, renderHostKeys } from '../views/hostkeys.js';
 
 interface ListOptions {
@@ -108,12 +109,4 @@ export function registerHostKeys(program: Command): void {
 
 function show(out: Output, key: HostKeyView, text: string): Promise<void> {
   return out.show(hostKeyToJson(key), text);
-}
-
-/** @throws OperationError `usage` */
-export function readPort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new OperationError('usage', `"${text}" is not a port: use 1 to 65535`);
-  return port;
 }

@@ -1,12 +1,13 @@
 /** `dropslot keys …`: add, list, change and revoke login keys. */
 
 import type { Command } from 'commander';
+import { listConnections, mostConnections } from '../../operations/connections.js';
 import { addedToJson, keyToJson } from '../../operations/forms/keys.js';
 import { readKeyChange, readTerms } from '../../operations/keyterms.js';
 import { addKeys, listKeys, revokeKey, setKey, showKey } from '../../operations/loginkeys.js';
 import { atControl, examples } from '../command.js';
 import { readInputBytes } from '../localfiles.js';
-import { keyList, renderKey } from '../views/keys.js';
+import { connectionList, keyList, renderKey } from '../views/keys.js';
 import { registerCredentials } from './credentials.js';
 import { registerKeyRotation } from './keyrotation.js';
 import { noteAdded, type TermOptions, withTerms } from './keyterms.js';
@@ -106,6 +107,20 @@ function registerRead(keys: Command): void {
         await out.list(found, keyList(id));
         for (const remark of remarks) out.note(remark);
       }),
+    );
+  keys
+    .command('connections')
+    .summary('list the last logins and refusals of an organization')
+    .description(
+      `Lists the last logins with the keys of an organization, the newest first, and the refused ones with their reasons. Of each key
+the last 20 logins and the last 20 refusals are kept, and the last 20 refusals of keys that the organization does not have.`,
+    )
+    .argument('<org>')
+    .addHelpText('after', examples('dropslot keys connections acme', 'dropslot keys connections acme --json'))
+    .action((id: string, _options, command: Command) =>
+      atControl(command, async (workplace, out) =>
+        out.list(await listConnections(workplace, id, mostConnections), connectionList(id)),
+      ),
     );
   keys
     .command('show')

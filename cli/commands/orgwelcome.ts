@@ -1,11 +1,12 @@
 /** `dropslot orgs welcome`: the sheet for a new customer. */
 import type { Command } from 'commander';
 import { welcomeToJson } from '../../operations/forms/orgs.js';
+import { fitsPdf, renderPdf } from '../../operations/pdf.js';
 import { makeWelcome } from '../../operations/welcome.js';
 import { atWorkplace, examples } from '../command.js';
 import { once, writePrivateFile } from '../localfiles.js';
+import { readPort } from '../port.js';
 import { showWritten } from '../written.js';
-import { readPort } from './hostkeys.js';
 
 interface Options {
   host?: string;
@@ -28,12 +29,12 @@ folders, times and whom to ask. It has no secret.`,
       'the port that clients connect to (default: publicPort, or the port of the server)',
       readPort,
     )
-    .option('--out <file>', 'write it to a file')
+    .option('--out <file>', 'write it to a file: as PDF if its name ends in .pdf, else as text')
     .addHelpText(
       'after',
       examples(
         'dropslot orgs welcome acme --host sftp.example.com',
-        'dropslot orgs welcome acme --host sftp.example.com --port 22 --out acme.txt',
+        'dropslot orgs welcome acme --host sftp.example.com --port 22 --out acme.pdf',
       ),
     )
     .action((id: string, { host, port, out: file }: Options, command: Command) =>
@@ -43,7 +44,14 @@ folders, times and whom to ask. It has no secret.`,
         const { org, contact, text } = welcome;
         const value = welcomeToJson(welcome);
         if (file === undefined) await out.show(value, text.trimEnd());
-        else await showWritten(out, file, await writePrivateFile(file, once(text)), value);
+        else {
+          const isPdf = /\.pdf$/i.test(file);
+          await showWritten(out, file, await writePrivateFile(file, once(isPdf ? renderPdf(text) : text)), value);
+          if (isPdf && !fitsPdf(text))
+            out.note(
+              'The PDF has "?" in the place of characters that its font lacks: write the sheet as text, to a name that ends in .txt.',
+            );
+        }
         if (!org.enabled) out.note(`${id} is disabled: it can't log in until "dropslot orgs enable ${id}".`);
         if (contact === null)
           out.note('The sheet names no contact: set "contact" in the settings, or with "orgs set".');

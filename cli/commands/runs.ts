@@ -9,6 +9,8 @@ import { retryRunNow } from '../../operations/retry.js';
 import {
   approveHeldRun,
   checkDiskFile,
+  getAppliedRun,
+  getHeldRun,
   getRun,
   importNow,
   listRunsOf,
@@ -16,6 +18,7 @@ import {
   readRunStates,
   rejectHeldRun,
   runStates,
+  shownRuns,
   undoRunNow,
 } from '../../operations/runs.js';
 import {
@@ -99,20 +102,26 @@ export function registerRuns(program: Command): void {
     .argument('[org]', 'only the runs of this organization')
     .option('--state <states>', `only runs in these states: ${runStates.join(', ')}`)
     .option('--since <time>', 'only runs opened since then: a date, a time, or how long ago (24h, 7d)')
-    .option('--limit <number>', 'list at most this many (default: 50)')
+    .option('--limit <number>', `list at most this many (default: ${shownRuns})`)
     .addHelpText(
       'after',
       examples('dropslot runs list acme', 'dropslot runs list --state held,failed', 'dropslot runs list --since 24h'),
     )
     .action((org: string | undefined, { state, since, limit }: ListOptions, command: Command) =>
       atControl(command, async (workplace, out) => {
-        const found = await listRunsOf(workplace, {
+        const most = readLimit(limit) ?? shownRuns;
+        // One more tells whether there are others.
+        const all = await listRunsOf(workplace, {
           org,
           states: state === undefined ? undefined : readRunStates(state),
           since: since === undefined ? undefined : readSince('--since', since, workplace.now()),
-          limit: readLimit(limit),
+          limit: most + 1,
         });
-        await out.list(found, runList);
+        const found = all.slice(0, most);
+        const isSome = org !== undefined || state !== undefined || since !== undefined;
+        await out.list(found, { ...runList, empty: isSome ? 'No such run.' : runList.empty });
+        if (limit === undefined && all.length > most)
+          out.note(`These are the ${shownRuns} newest; --limit NUMBER lists more.`);
       }),
     );
   runs
@@ -177,9 +186,11 @@ async function confirm(
   { org, yes }: WhichRun,
   deed: string,
   question: string,
+  requireRun: (workplace: Workplace, id: string) => Promise<Run>,
 ): Promise<void> {
-  // A wrong number or organization is told before a missing confirmation.
+  // A wrong number or organization, and a run in another state, is told before a missing confirmation.
   await confirmRun(workplace, id, org, question, null);
+  await requireRun(workplace, id);
   if (yes === true) return;
   requireTerminal(deed);
   await confirmRun(workplace, id, org, question, askYes);
@@ -203,7 +214,7 @@ the run would now make other changes, they are counted again, and the run is hel
     )
     .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        await confirm(workplace, id, which, 'that the run is applied', 'Apply it?');
+        await confirm(workplace, id, which, 'that the run is applied', 'Apply it?', getHeldRun);
         await showEnd(await approveHeldRun(workplace, id, note ?? null, out.note, untilSignal()), out);
       }),
     );
@@ -232,7 +243,7 @@ the named files are rejected; the others are queued again, for the next run.`,
           file === undefined
             ? 'Reject it? None of it will be applied.'
             : 'Reject these files? None of the run is applied now; its other files are queued again.';
-        await confirm(workplace, id, which, 'that the files are rejected', question);
+        await confirm(workplace, id, which, 'that the files are rejected', question, getHeldRun);
         const run = await rejectHeldRun(workplace, id, note ?? null, file);
         await out.show(runToJson(run), renderRun(run));
       }),
@@ -255,7 +266,8 @@ and fields that it created are kept. An undo can be undone.`,
     .addHelpText('after', examples('dropslot runs undo 12 --dry-run', 'dropslot runs undo 12 --org acme'))
     .action((id: string, { dryRun, ...which }: { dryRun?: boolean } & WhichRun, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        await confirm(workplace, id, { ...which, yes: which.yes || dryRun }, 'the undo', 'Undo its changes?');
+        const consent = { ...which, yes: which.yes || dryRun };
+        await confirm(workplace, id, consent, 'the undo', 'Undo its changes?', getAppliedRun);
         if (dryRun === true) return showUndo(workplace, id, out);
         await showEnd(await undoRunNow(workplace, id, out.note, untilSignal()), out);
       }),

@@ -1,7 +1,8 @@
 /** Login keys, for people and as JSON. */
 
-import { formatTime } from '../../operations/format.js';
-import { keyToJson } from '../../operations/forms/keys.js';
+import type { LoginAttempt } from '../../operations/connections.js';
+import { escapeControl, formatTime } from '../../operations/format.js';
+import { attemptToJson, keyToJson } from '../../operations/forms/keys.js';
 import type { LoginKeyView } from '../../operations/loginkeys.js';
 import { type ListView, renderRecord } from '../output.js';
 
@@ -19,6 +20,21 @@ export function keyList(org: string): ListView<LoginKeyView> {
     ],
     empty: `${org} has no keys: add one with "dropslot keys add ${org} FILE".`,
     toJson: keyToJson,
+  };
+}
+
+export function connectionList(org: string): ListView<LoginAttempt> {
+  return {
+    columns: [
+      { title: 'TIME', cell: ({ at }) => formatTime(at) },
+      { title: 'RESULT', cell: ({ reason }) => (reason === null ? 'logged in' : `refused: ${reason}`) },
+      { title: 'ADDRESS', cell: ({ address }) => address ?? '' },
+      { title: 'CLIENT', cell: ({ client }) => escapeControl(client ?? ''), shortensTo: 15 },
+      { title: 'KEY', cell: ({ fingerprint }) => fingerprint, shortensTo: 15 },
+      { title: 'KNOWN', cell: ({ credential }) => (credential === null ? 'no' : 'yes') },
+    ],
+    empty: `no client has tried to log in as ${org} yet.`,
+    toJson: attemptToJson,
   };
 }
 

@@ -7,7 +7,7 @@ import {
 } from '../../operations/orgsettings/orgsettings.js';
 import { settingGroups, writeAssignment } from '../../operations/orgsettings/settingrow.js';
 import { renderRecord } from '../output.js';
-import { displayWidth } from '../table.js';
+import { displayWidth } from '../width.js';
 
 const helpWidth = 80;
 

@@ -15,6 +15,7 @@ export function renderStatus(status: Status, sessions: number, now: number): str
     ['Dropslot', `${status.version}, ${status.database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`],
     ['Organizations', `${organizations.all}, ${organizations.enabled} of them enabled`],
     ['Sessions', `${sessions} open`],
+    ...(status.workers.length === 0 ? [] : [['Processes', describeWorkers(status.workers)] as [string, string]]),
     ['Importer', describeImporter(status.importerSeenAt, now)],
     ['Queue', `${count(queue.files, 'file')}${oldest}`],
     ['Runs', `${runs.running} running, ${runs.open} waiting, ${runs.failedLastDay} failed in the last 24 hours`],
@@ -53,6 +54,14 @@ export function renderStatus(status: Status, sessions: number, now: number): str
       ),
     ],
   ]);
+}
+
+function describeWorkers(workers: Status['workers']): string {
+  const running = workers.filter(({ pid }) => pid !== null).length;
+  const restarts = workers.reduce((sum, worker) => sum + worker.restarts, 0);
+  const connections = workers.map((worker) => worker.connections).join(', ');
+  const again = restarts === 0 ? '' : `; started again ${count(restarts, 'time')}`;
+  return `${running} of ${workers.length} for connections run, with ${connections} connections${again}`;
 }
 
 function describeImporter(seenAt: number | null, now: number): string {

@@ -26,9 +26,9 @@ export interface Alarm extends Trouble<AlarmKind | DoorAlarmKind, string> {
   resolvedBy: number | null;
 }
 
-/** Oldest first. */
-export async function listOpenAlarms(db: Queryable, org: string): Promise<Alarm[]> {
-  return (await db('alarms').where({ org_id: org }).whereNull('resolved_at').orderBy('id')).map(fromRow);
+/** Of an organization, or of some; oldest first. */
+export async function listOpenAlarms(db: Queryable, org: string | readonly string[]): Promise<Alarm[]> {
+  return (await db('alarms').whereIn('org_id', [org].flat()).whereNull('resolved_at').orderBy('id')).map(fromRow);
 }
 
 /** Newest first. @param org undefined: of all organizations */

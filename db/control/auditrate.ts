@@ -46,6 +46,7 @@ export class AuditRate {
   readonly #usages = new Map<string, Usage>();
   /** Apart, since each transaction looks at it: of most organizations nothing was folded. */
   readonly #folded = new Map<string, Folded>();
+  #observer: ((org: string, records: number) => void) | null = null;
 
   /** @param now in ms, and never going back. */
   constructor(perMinute: number, now: () => number = () => performance.now()) {
@@ -56,6 +57,16 @@ export class AuditRate {
   /** Whether records wait for their summary. */
   get hasFolded(): boolean {
     return this.#folded.size > 0;
+  }
+
+  /** For a server of several processes: called with records that count in this one, less than 0 of those that were not committed. */
+  observe(observer: (org: string, records: number) => void): void {
+    this.#observer = observer;
+  }
+
+  /** Records that the organization's clients have caused in other processes of the server; less than 0: as many fewer than was told. */
+  countOthers(org: string, records: number): void {
+    this.#usageOf(org).tokens -= records;
   }
 
   /** @param isLast every summary is due: no other records come. */
@@ -71,7 +82,10 @@ export class AuditRate {
     const isWritten = events.map((event) => this.#mayWrite(event));
     const undo = () => {
       for (const [org, folded] of told) this.#merge(org, folded);
-      for (const [index, event] of events.entries()) if (!isWritten[index]) this.#forget(event);
+      for (const [index, event] of events.entries()) {
+        if (!isWritten[index]) this.#forget(event);
+        else if (isOfClient(event)) this.#count(event.org, -1);
+      }
     };
     return { events: [...summaries, ...events.filter((_, index) => isWritten[index])], undo };
   }
@@ -83,16 +97,20 @@ export class AuditRate {
   }
 
   #mayWrite(event: AuditEvent): boolean {
-    const isOfClient = event.actor.startsWith('key:') || (event.actor === 'system' && foldable.has(event.action));
-    if (event.org === null || !isOfClient) return true;
+    if (!isOfClient(event)) return true;
     const usage = this.#usageOf(event.org);
     if (usage.tokens >= 1 || !foldable.has(event.action)) {
-      usage.tokens--;
+      this.#count(event.org, 1);
       return true;
     }
     const { at, action } = event;
     this.#merge(event.org, { since: this.#now(), firstAt: at, lastAt: at, counts: { [action]: 1 } });
     return false;
+  }
+
+  #count(org: string, records: number): void {
+    this.#usageOf(org).tokens -= records;
+    this.#observer?.(org, records);
   }
 
   /** An event that was folded did not happen. */
@@ -121,6 +139,12 @@ export class AuditRate {
     this.#usages.set(org, usage);
     return usage;
   }
+}
+
+/** Whether it counts for the rate of its organization. */
+function isOfClient(event: AuditEvent): event is AuditEvent & { org: string } {
+  const { org, actor, action } = event;
+  return org !== null && (actor.startsWith('key:') || (actor === 'system' && foldable.has(action)));
 }
 
 function summarize(org: string, { firstAt, lastAt, counts }: Folded): AuditEvent {

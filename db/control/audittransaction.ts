@@ -9,6 +9,7 @@ import { eventOfRecord } from './eventsofaudit.js';
 /** Under these keys a transaction carries the audit records, and the events for subscribers, that were recorded in it. */
 const recorded = Symbol('audit events recorded in this transaction');
 const outbox = Symbol('events recorded in this transaction');
+const knownHead = Symbol('the end of the trail, as this transaction has read it');
 
 /**
  * Runs `work`, then chains those of its recorded events that are admitted, and calls `onChained`; the commit follows. At the end, because on PostgreSQL the writers of all nodes queue
@@ -48,6 +49,11 @@ export function outboxOf(db: Knex): NewEvent[] | null {
   return (Reflect.get(db, outbox) as NewEvent[] | undefined) ?? null;
 }
 
+/** Only in a transaction of `Db.transact` on SQLite, in which no other one writes: its end need not read the head again. */
+export function rememberHead(tx: Knex, head: ChainHead): void {
+  Reflect.set(tx, knownHead, head);
+}
+
 /**
  * Chains the records to the trail at once, and writes the events that follow from them, and `noted`, to the outbox. It locks the
  * end of the trail also for events alone: so their numbers have the order of the commits. Returns the last record of the trail.
@@ -57,9 +63,9 @@ export async function appendRecords(
   events: readonly AuditEvent[],
   noted: readonly NewEvent[] = [],
 ): Promise<ChainHead> {
-  const head = await tx('audit_head').where({ id: 1 }).forUpdate().first<ChainEnd | undefined>('count', 'hash');
+  const head = await takeHead(tx);
   if (head === undefined) throw new Error('the audit trail is damaged: the row of audit_head is missing');
-  let { count: seq, hash } = head;
+  let { seq, hash } = head;
   const rows = events.map((event) => {
     const { at, org, actor, action, subject } = event;
     seq += 1;
@@ -72,13 +78,14 @@ export async function appendRecords(
   for (let from = 0; from < rows.length; from += batchRows)
     await insertRows(script, 'audit', rows.slice(from, from + batchRows));
   if (rows.length > 0) await script.run('UPDATE audit_head SET count = :seq, hash = :hash WHERE id = 1', { seq, hash });
-  await script.flush();
+  await script.leave();
   return { seq, hash };
 }
 
-interface ChainEnd {
-  count: number;
-  hash: string;
+async function takeHead(tx: Knex): Promise<ChainHead | undefined> {
+  const known = Reflect.get(tx, knownHead) as ChainHead | undefined;
+  Reflect.deleteProperty(tx, knownHead);
+  return known ?? tx('audit_head').where({ id: 1 }).forUpdate().first<ChainHead | undefined>({ seq: 'count' }, 'hash');
 }
 
 /** A statement takes a bounded number of values. */

@@ -1,5 +1,6 @@
 /** Sealed files: the organization, sizes and hash of each. Their bytes are in the blob store. */
 import type { Queryable } from '../connection.js';
+import { insertLater } from '../script.js';
 
 export interface BlobRow {
   id: string;
@@ -11,6 +12,8 @@ export interface BlobRow {
   sha256: string;
   /** The key id of the recipient; null: an older version sealed it, and only the file's header names it. */
   sealedTo?: string | null;
+  /** Of the place into which its bytes were written; default: the first one. */
+  placeNumber?: number;
   createdAt: number;
 }
 
@@ -31,6 +34,11 @@ export async function insertBlob(db: Queryable, blob: BlobRow): Promise<void> {
   await db('blobs').insert(blobColumns(blob));
 }
 
+/** As insertBlob, with the next query of the transaction, or its COMMIT. */
+export function insertBlobLater(tx: Queryable, blob: BlobRow): Promise<void> {
+  return insertLater(tx, 'blobs', blobColumns(blob));
+}
+
 /** Its columns, by name. */
 export function blobColumns(blob: BlobRow) {
   return {
@@ -40,6 +48,7 @@ export function blobColumns(blob: BlobRow) {
     sealed_size: blob.sealedSize,
     sha256: blob.sha256,
     sealed_to: blob.sealedTo ?? null,
+    place_number: blob.placeNumber ?? 0,
     created_at: blob.createdAt,
   };
 }
@@ -48,6 +57,18 @@ export function blobColumns(blob: BlobRow) {
 export async function findBlob(db: Queryable, id: string): Promise<BlobRow | null> {
   const row = await db<Stored>('blobs').where({ id }).first();
   return row === undefined ? null : fromStored(row);
+}
+
+/** Whether one of these has, or had, a row: of a blob, or of an upload that is in progress or was cut off. */
+export async function knowsAny(db: Queryable, ids: readonly string[]): Promise<boolean> {
+  for (const table of ['blobs', 'partials'])
+    if ((await db(table).whereIn('id', ids).first('id')) !== undefined) return true;
+  return false;
+}
+
+/** Whether any blob has, or had, a row. */
+export async function hasBlobs(db: Queryable): Promise<boolean> {
+  return (await db('blobs').first('id')) !== undefined;
 }
 
 /** When the last blob got its row, in ms; 0: there is none. */

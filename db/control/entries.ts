@@ -2,7 +2,7 @@
 
 import type { Queryable } from '../connection.js';
 import { dialectOf } from '../dialect.js';
-import type { Script } from '../script.js';
+import { insertLater, type Script } from '../script.js';
 import { fitName, foldName, safeName, splitExtension } from './names.js';
 
 export interface NewEntry {
@@ -49,6 +49,11 @@ export async function findEntryOfUpload(db: Queryable, org: string, uploadId: nu
 export async function insertEntry(db: Queryable, entry: NewEntry): Promise<number> {
   const [row] = await db('entries').insert(entryColumns(entry)).returning<{ id: number }[]>('id');
   return row!.id;
+}
+
+/** As insertEntry, with the next query of the transaction, or its COMMIT. */
+export function insertEntryLater(tx: Queryable, entry: NewEntry): Promise<void> {
+  return insertLater(tx, 'entries', { ...entryColumns(entry) });
 }
 
 export async function updateEntry(db: Queryable, id: number, change: EntryChange): Promise<void> {

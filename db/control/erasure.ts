@@ -9,10 +9,14 @@ export async function listNamesOf(db: Queryable, org: string, blobId: string): P
   return db('uploads').where({ org_id: org, blob_id: blobId }).pluck('path');
 }
 
-/** Names and uploads of `old` are of the new blob; the old one has no row any more. The uploads' ids; null: a run is at work on one. */
+/**
+ * Names and uploads of `old` are of the new blob; the old one has no row any more. The uploads' ids; null: a run is at work on one, or
+ * another erasure has replaced it.
+ */
 export async function replaceBlob(tx: Queryable, blob: BlobRow, old: string): Promise<number[] | null> {
   const { org, size } = blob;
   const uploads = () => tx('uploads').where({ org_id: org, blob_id: old });
+  if ((await tx('blobs').where({ id: old }).forUpdate().first('id')) === undefined) return null;
   if ((await uploads().where({ state: 'running' }).first('id')) !== undefined) return null;
   await insertBlob(tx, blob);
   const ids: number[] = await uploads().orderBy('id').pluck('id');

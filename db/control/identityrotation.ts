@@ -34,11 +34,22 @@ export async function countSealedTo(db: Queryable, org: string, keyIds: readonly
 
 /** Blobs that are known to be sealed to none of these keys: no key opens them. */
 export async function countSealedToOthers(db: Queryable, org: string, keyIds: readonly string[]): Promise<number> {
-  const [row] = await selectLive(db, org)
-    .whereNotNull('sealed_to')
-    .whereNotIn('sealed_to', keyIds)
-    .count({ count: '*' });
-  return Number(row!.count);
+  const sealed = await countSealed(db, [org]);
+  return sealed.filter(({ sealedTo }) => !keyIds.includes(sealedTo)).reduce((sum, { count }) => sum + count, 0);
+}
+
+/** How many blobs of these organizations are known to be sealed to each key id. */
+export async function countSealed(
+  db: Queryable,
+  orgs: readonly string[],
+): Promise<{ org: string; sealedTo: string; count: number }[]> {
+  const sealed = selectLive(db, orgs).whereNotNull('sealed_to').groupBy('org_id', 'sealed_to');
+  const rows = (await sealed.select({ org: 'org_id', sealedTo: 'sealed_to' }).count({ count: '*' })) as {
+    org: string;
+    sealedTo: string;
+    count: number | string;
+  }[];
+  return rows.map((row) => ({ ...row, count: Number(row.count) }));
 }
 
 /** In the caller's transaction, so that a batch is recorded whole. */
@@ -52,17 +63,19 @@ export async function recordSealedTo(tx: Queryable, org: string, keyId: string):
   await tx('blobs').where({ org_id: org }).whereNull('sealed_to').update({ sealed_to: keyId });
 }
 
-/** The runs of the organization that have not ended. */
+/** The runs that have not ended, of one organization or of all. */
 export async function listUnendedRuns(
   db: Queryable,
-  org: string,
-): Promise<{ id: number; state: 'open' | 'running' }[]> {
-  return db('runs').where({ org_id: org }).whereIn('state', ['open', 'running']).orderBy('id').select('id', 'state');
+  org?: string,
+): Promise<{ id: number; org: string; state: 'open' | 'running' }[]> {
+  const runs = db('runs').whereIn('state', ['open', 'running']).orderBy('id');
+  if (org !== undefined) runs.where({ org_id: org });
+  return runs.select('id', 'state', { org: 'org_id' });
 }
 
-function selectLive(db: Queryable, org: string) {
+function selectLive(db: Queryable, org: string | readonly string[]) {
   return db('blobs')
-    .where({ org_id: org })
+    .whereIn('org_id', [org].flat())
     .where((live) =>
       live
         .whereExists(db('entries').select(db.raw('1')).whereRaw('entries.blob_id = blobs.id'))

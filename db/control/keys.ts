@@ -1,7 +1,9 @@
 /** Login keys, certificate authorities and passwords of organizations, with their validity, addresses and permissions. */
 import type { Queryable } from '../connection.js';
 import { DatabaseError, isUniqueViolation } from '../error.js';
+import { readAhead, runLater } from '../script.js';
 import { bumpAccess } from './accessversion.js';
+import { type Org, type OrgRow, readOrg } from './orgs.js';
 
 /** key: a public key; ca: an authority, whose certificates log in; password: a generated secret. */
 export type LoginKeyKind = 'key' | 'ca' | 'password';
@@ -129,9 +131,9 @@ export async function insertLoginKey(db: Queryable, key: NewLoginKey): Promise<v
   }
 }
 
-/** Every key of an organization, revoked ones too, oldest first. */
-export async function listLoginKeys(db: Queryable, org: string): Promise<LoginKey[]> {
-  return (await db<LoginKeyRow>('login_keys').where({ org_id: org }).orderBy('id')).map(fromRow);
+/** Every key of an organization, or of some, revoked ones too, oldest first. */
+export async function listLoginKeys(db: Queryable, org: string | readonly string[]): Promise<LoginKey[]> {
+  return (await db<LoginKeyRow>('login_keys').whereIn('org_id', [org].flat()).orderBy('id')).map(fromRow);
 }
 
 /** The keys of every organization that come from files, revoked ones too. */
@@ -144,6 +146,32 @@ export async function findLoginKey(db: Queryable, org: string, fingerprint: stri
   const row = await db<LoginKeyRow>('login_keys').where({ org_id: org, fingerprint }).first();
   return row === undefined ? null : fromRow(row);
 }
+
+/** An organization and one of its keys, as one query; each is null where it is not there. */
+export async function findOrgAndKey(
+  db: Queryable,
+  org: string,
+  fingerprint: string,
+): Promise<{ org: Org | null; key: LoginKey | null }> {
+  const [row] = await readAhead<Record<string, unknown>>(db, orgAndKeyQuery, [org, org, fingerprint]);
+  const keyRow = Object.fromEntries(keyColumns.map((column) => [column, row![`key_${column}`]]));
+  return {
+    org: row!.id === null ? null : readOrg(row as unknown as OrgRow),
+    key: keyRow.id === null ? null : fromRow(keyRow as unknown as LoginKeyRow),
+  };
+}
+
+/** All of them: a term of a key that is left out here would not hold at a login. */
+const keyColumns = Object.keys({
+  ...{ id: 0, org_id: 0, kind: 0, fingerprint: 0, algorithm: 0, public_key: 0, label: 0, note: 0, sources: 0 },
+  ...{ not_before: 0, expires_at: 0, permission: 0, allow_sha1: 0, managed_by: 0, added_by: 0 },
+  ...{ replaced_by: 0, replaced_at: 0, created_at: 0, revoked_at: 0, revoked_by: 0, principals: 0, secret: 0 },
+  ...{ first_used_at: 0, last_used_at: 0, last_used_from: 0, last_used_client: 0, last_used_algorithms: 0 },
+} satisfies Record<keyof LoginKeyRow, 0>);
+
+const orgAndKeyQuery = `SELECT orgs.*, ${keyColumns.map((column) => `login_keys.${column} AS key_${column}`).join(', ')}
+  FROM (SELECT 1 AS one) AS always LEFT JOIN orgs ON orgs.id = ?
+  LEFT JOIN login_keys ON login_keys.org_id = ? AND login_keys.fingerprint = ?`;
 
 /** SQLite takes 32,766 values in one statement. */
 const mostValues = 10_000;
@@ -180,13 +208,12 @@ export async function listKeyUsers(
 
 /** Whether any organization has a password that may log in at `at`, without revealing which. */
 export async function hasPasswords(db: Queryable, at: number): Promise<boolean> {
-  const row = await db<LoginKeyRow>('login_keys')
-    .where({ kind: 'password' })
-    .whereNull('revoked_at')
-    .where((query) => query.whereNull('expires_at').orWhere('expires_at', '>', at))
-    .first('id');
-  return row !== undefined;
+  const [row] = await readAhead<{ has: boolean | number }>(db, passwordQuery, [at]);
+  return Boolean(row!.has);
 }
+
+const passwordQuery = `SELECT EXISTS (SELECT 1 FROM login_keys WHERE kind = 'password' AND revoked_at IS NULL
+  AND (expires_at IS NULL OR expires_at > ?)) AS has`;
 
 /** Whether there was such a key. */
 export async function updateLoginKey(
@@ -225,23 +252,18 @@ export interface LoginKeyUse {
   algorithms?: string | null;
 }
 
-/** Notes that a key has logged in. */
+/** Notes that a key has logged in; in a transaction on SQLite with its next query, or its COMMIT. */
 export async function touchLoginKey(
   db: Queryable,
   org: string,
   fingerprint: string,
   { at, address, client, algorithms }: LoginKeyUse,
 ): Promise<void> {
-  await db<LoginKeyRow>('login_keys')
-    .where({ org_id: org, fingerprint })
-    .update({
-      first_used_at: db.raw('COALESCE(first_used_at, ?)', [at]),
-      last_used_at: at,
-      last_used_from: address,
-      last_used_client: client,
-      last_used_algorithms: algorithms ?? null,
-    });
+  await runLater(db, noteUse, { org, fingerprint, at, address, client, algorithms: algorithms ?? null });
 }
+
+const noteUse = `UPDATE login_keys SET first_used_at = COALESCE(first_used_at, :at), last_used_at = :at, last_used_from = :address,
+  last_used_client = :client, last_used_algorithms = :algorithms WHERE org_id = :org AND fingerprint = :fingerprint`;
 
 function toRow(key: Partial<LoginKey>): Partial<LoginKeyRow> {
   const row = {

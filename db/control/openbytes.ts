@@ -23,16 +23,7 @@ export async function writeOpenBytes(tx: Queryable, { process, at, before, rows 
   }
 }
 
-/** Of the other processes, as told after a time (ms). */
-export async function measureOpenBytes(
-  db: Queryable,
-  { org, process, after }: { org: string; process: string; after: number },
-): Promise<number> {
-  const row = await db('open_bytes')
-    .where({ org_id: org })
-    .whereNot({ process })
-    .where('told_at', '>', after)
-    .sum({ bytes: 'bytes' })
-    .first();
-  return Number(row?.bytes ?? 0);
+/** Of a process that has ended. */
+export async function deleteOpenBytes(db: Queryable, process: string): Promise<void> {
+  await db('open_bytes').where({ process }).delete();
 }

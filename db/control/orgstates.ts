@@ -30,6 +30,16 @@ export async function listHeldRuns(db: Queryable, org?: string): Promise<Map<str
   return new Map(rows.map(({ org_id, run }) => [org_id, Number(run)]));
 }
 
+/** By organization, since when its oldest queued file waits, in ms. */
+export async function listOldestQueued(db: Queryable): Promise<Map<string, number>> {
+  const rows: { org_id: string; at: number | null }[] = await db('uploads')
+    .where({ state: 'queued' })
+    .groupBy('org_id')
+    .select('org_id')
+    .min({ at: 'queued_at' });
+  return new Map(rows.flatMap(({ org_id, at }) => (at === null ? [] : [[org_id, Number(at)]])));
+}
+
 export interface LastUpload {
   path: string;
   size: number;

@@ -126,6 +126,39 @@ export async function listExpiringKeys(
   }));
 }
 
+/** Of the keys of listExpiringKeys, how many each organization has; those without one are left out. */
+export async function countExpiringKeys(
+  db: Queryable,
+  { now, before }: { now: number; before: number },
+): Promise<Map<string, number>> {
+  const keys = db('login_keys').whereNull('revoked_at').where('expires_at', '>', now).where('expires_at', '<', before);
+  return countByOrg(keys);
+}
+
+/** Changes of keys that wait for an operator, by organization; those without one are left out. */
+export async function countKeyRequests(db: Queryable): Promise<Map<string, number>> {
+  return countByOrg(db('key_requests'));
+}
+
+/** Keys of these organizations that can log in; those without one are left out. */
+export async function countUsableKeys(
+  db: Queryable,
+  orgs: readonly string[],
+  now: number,
+): Promise<Map<string, number>> {
+  const keys = db('login_keys').whereIn('org_id', orgs).whereNull('revoked_at');
+  keys.where((one) => one.whereNull('expires_at').orWhere('expires_at', '>', now));
+  return countByOrg(keys.where((one) => one.whereNull('not_before').orWhere('not_before', '<=', now)));
+}
+
+async function countByOrg(rows: ReturnType<Queryable>): Promise<Map<string, number>> {
+  const counts: { org_id: string; count: number | string }[] = await rows
+    .groupBy('org_id')
+    .select('org_id')
+    .count({ count: '*' });
+  return new Map(counts.map(({ org_id: org, count }) => [org, Number(count)]));
+}
+
 /** Organizations, and those of them that are enabled. */
 export async function countOrgs(db: Queryable): Promise<{ all: number; enabled: number }> {
   const [row] = await db('orgs').count({ all: '*' }).sum({ enabled: 'enabled' });

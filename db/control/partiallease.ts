@@ -36,6 +36,11 @@ export async function deleteOpenPartial(tx: Queryable, id: string): Promise<bool
   return (await tx('partials').where({ id, state: 'open' }).delete()) > 0;
 }
 
+/** Whether another server has taken the upload over, and keeps its bytes. */
+export async function isTakenOver(tx: Queryable, id: string): Promise<boolean> {
+  return (await tx('partials').where({ id, state: 'kept' }).first('id')) !== undefined;
+}
+
 /** The identity that all servers share; null: none was made yet. */
 export async function findPartialKey(db: Queryable): Promise<string | null> {
   const row = await db('partial_key').where({ id: 1 }).first('identity');

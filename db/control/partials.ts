@@ -23,6 +23,8 @@ export interface NewPartial {
   atimeMs: number;
   begunAt: number;
   updatedAt: number;
+  /** The process that receives it; null: not known. */
+  process: string | null;
 }
 
 export interface PartialRow extends NewPartial {
@@ -34,9 +36,10 @@ export interface PartialRow extends NewPartial {
 
 export type PartialChange = Partial<Pick<NewPartial, 'mode' | 'mtimeMs' | 'atimeMs'>>;
 
-/** Notes an upload in progress, so that a crash leaves something to resume. */
+/** Notes an upload in progress, so that a crash leaves something to resume. A row of its blob that is there stays as it is. */
 export async function insertOpenPartial(db: Queryable, partial: NewPartial): Promise<void> {
-  await db('partials').insert({ ...toStored(partial), state: 'open', size: 0, beat_at: databaseNow(db) });
+  const row = { ...toStored(partial), state: 'open', size: 0, beat_at: databaseNow(db) };
+  await db('partials').insert(row).onConflict('id').ignore();
 }
 
 /**
@@ -118,9 +121,12 @@ export async function updatePartial(db: Queryable, id: string, change: PartialCh
 }
 
 /** All that one node's key opens, or of one organization, whatever their state. */
-export async function listAllPartials(db: Queryable, of: { node: string } | { org: string }): Promise<PartialRow[]> {
+export async function listAllPartials(
+  db: Queryable,
+  of: { node: string; process?: string } | { org: string },
+): Promise<PartialRow[]> {
   const rows: Stored[] = await db('partials')
-    .where('node' in of ? { node: of.node } : { org_id: of.org })
+    .where('node' in of ? of : { org_id: of.org })
     .orderBy('id');
   return rows.map(fromStored);
 }
@@ -168,6 +174,7 @@ interface Stored {
   atime_ms: number;
   begun_at: number;
   updated_at: number;
+  process: string | null;
 }
 
 function keptAt(db: Queryable, org: string, path: string) {
@@ -198,6 +205,7 @@ function toStored(partial: Partial<NewPartial>): Partial<Stored> {
     atime_ms: partial.atimeMs!,
     begun_at: partial.begunAt!,
     updated_at: partial.updatedAt!,
+    process: partial.process!,
   };
 }
 
@@ -218,5 +226,6 @@ function fromStored(row: Stored): PartialRow {
     atimeMs: row.atime_ms,
     begunAt: row.begun_at,
     updatedAt: row.updated_at,
+    process: row.process,
   };
 }

@@ -61,10 +61,15 @@ export async function savePgpKey(tx: Queryable, key: Omit<PgpKeyRow, 'id'>): Pro
   return known === undefined;
 }
 
-/** The newest first. */
-export async function listPgpKeys(db: Queryable, org: string, kind?: PgpKind): Promise<PgpKeyRow[]> {
+/** Of an organization, or of some; the newest first. */
+export async function listPgpKeys(
+  db: Queryable,
+  org: string | readonly string[],
+  kind?: PgpKind,
+): Promise<PgpKeyRow[]> {
   const rows: Row[] = await db('pgp_keys')
-    .where({ org_id: org, ...(kind !== undefined && { kind }) })
+    .whereIn('org_id', [org].flat())
+    .where({ ...(kind !== undefined && { kind }) })
     .orderBy('id', 'desc');
   return rows.map((row) => ({
     id: Number(row.id),

@@ -541,6 +541,21 @@ export async function listImportRuns(db: Queryable, org: string, limit: number):
   return (await runs.orderBy('id', 'desc').limit(limit)).map(fromRow);
 }
 
+/** The runs of imports that have not ended, of these organizations, and the last of each that is done or failed; the newest first. */
+export async function listLateRuns(db: Queryable, orgs: readonly string[]): Promise<Run[]> {
+  // As in the index `runs_unended`, which would not be used otherwise.
+  const unended = db('runs').whereRaw("state IN ('open', 'running', 'held')").select('id');
+  const last = db('runs')
+    .whereRaw("runs.org_id = orgs.id AND kind <> 'edit' AND state IN ('done', 'failed')")
+    .orderBy('runs.id', 'desc')
+    .limit(1)
+    .select('runs.id');
+  const ended: { id: number | null }[] = await db('orgs').whereIn('id', orgs).select({ id: last });
+  const ids = ended.flatMap(({ id }) => (id === null ? [] : [id]));
+  const runs = db('runs').where((some) => some.whereIn('id', ids).orWhereIn('id', unended.whereIn('org_id', orgs)));
+  return (await runs.whereNot({ kind: 'edit' }).orderBy('id', 'desc')).map(fromRow);
+}
+
 /** The last of `listImportRuns` of each organization that has one. */
 export async function findLastImportRuns(db: Queryable, orgs: readonly string[]): Promise<Map<string, Run>> {
   const last = db('runs').whereIn('org_id', orgs).whereNot({ kind: 'edit' }).groupBy('org_id').max('id');

@@ -120,10 +120,13 @@ export async function findSource(db: Queryable, id: number): Promise<Source | nu
 }
 
 /** In the order of their ids. */
-export async function listSources(db: Queryable, where: { org?: string; kind?: SourceKind } = {}): Promise<Source[]> {
+export async function listSources(
+  db: Queryable,
+  where: { org?: string | readonly string[]; kind?: SourceKind } = {},
+): Promise<Source[]> {
   const { org, kind } = where;
   const rows = db('sources').orderBy('id');
-  if (org !== undefined) rows.where({ org_id: org });
+  if (org !== undefined) rows.whereIn('org_id', [org].flat());
   if (kind !== undefined) rows.where({ kind });
   return (await rows).map(fromRow);
 }

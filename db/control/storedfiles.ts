@@ -18,6 +18,11 @@ export async function listStored(db: Queryable, org: string): Promise<StoredUplo
   return rows.map(fromRow);
 }
 
+/** Ids of organizations that have such files. */
+export async function listOrgsWithStored(db: Queryable): Promise<string[]> {
+  return db('uploads').where({ state: 'stored' }).distinct().pluck('org_id');
+}
+
 /** Ids of organizations that have files whose senders are to be told that they are not imported. */
 export async function listUntoldOrgs(db: Queryable, now: number): Promise<string[]> {
   return db('uploads')

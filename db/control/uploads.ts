@@ -1,7 +1,7 @@
 /** Uploads and the import queue: one row for each file that a client closed, from its CLOSE to the archive. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
-import type { Script } from '../script.js';
+import { runLater, type Script } from '../script.js';
 
 export type UploadState =
   /** Complete under a name that is not imported: a temporary one, until its rename, or one that does not look like data. */
@@ -76,27 +76,45 @@ export interface UploadRow extends Omit<NewUpload, 'state' | 'tellAt'> {
 
 /** The new upload's id; an upload in state `queued` counts as queued when it was closed. */
 export async function insertUpload(db: Queryable, upload: NewUpload): Promise<number> {
+  const isQueued = upload.state === 'queued' && { queued_at: upload.closedAt, queue_number: nextQueueNumber(db) };
   const [row] = await db('uploads')
-    .insert({
-      org_id: upload.org,
-      path: upload.path,
-      blob_id: upload.blobId,
-      state: upload.state,
-      key_fingerprint: upload.keyFingerprint,
-      address: upload.address,
-      client: upload.client,
-      begun_at: upload.begunAt,
-      closed_at: upload.closedAt,
-      ...(upload.state === 'queued' && { queued_at: upload.closedAt, queue_number: nextQueueNumber(db) }),
-      tell_at: upload.tellAt ?? null,
-    })
+    .insert({ ...uploadColumns(upload), ...isQueued })
     .returning<{ id: number }[]>('id');
   return row!.id;
 }
 
+/** As insertUpload under an id that no other upload has or gets, with the next query of the transaction, or its COMMIT. */
+export function insertUploadLater(tx: Queryable, id: number, upload: NewUpload): Promise<void> {
+  const row = { id, ...uploadColumns(upload) };
+  const names = Object.keys(row);
+  const values = names.map((name) => `:${name}`);
+  if (upload.state === 'queued') {
+    names.push('queued_at', 'queue_number');
+    values.push(':closed_at', queueNumber);
+  }
+  return runLater(tx, `INSERT INTO uploads (${names.join(', ')}) VALUES (${values.join(', ')})`, row);
+}
+
+function uploadColumns(upload: NewUpload) {
+  return {
+    org_id: upload.org,
+    path: upload.path,
+    blob_id: upload.blobId,
+    state: upload.state,
+    key_fingerprint: upload.keyFingerprint,
+    address: upload.address,
+    client: upload.client,
+    begun_at: upload.begunAt,
+    closed_at: upload.closedAt,
+    tell_at: upload.tellAt ?? null,
+  };
+}
+
+const queueNumber = '(SELECT coalesce(max(queue_number), 0) + 1 FROM uploads)';
+
 /** Two files that are queued at the same moment may get the same number: then their ids decide. */
 function nextQueueNumber(db: Queryable): Knex.Raw {
-  return db.raw('(SELECT coalesce(max(queue_number), 0) + 1 FROM uploads)');
+  return db.raw(queueNumber);
 }
 
 /** null: no such upload. */
@@ -138,26 +156,37 @@ export async function listAllUploads(db: Queryable, states: readonly UploadState
   return (await oldestFirst(selectUploads(db).whereIn('state', states).orderBy('uploads.org_id'))).map(fromStored);
 }
 
+/** The files of all organizations in these states that are newer than an upload, the oldest first. */
+export async function listUploadsAfter(
+  db: Queryable,
+  states: readonly UploadState[],
+  { after, limit }: { after: number; limit: number },
+): Promise<UploadRow[]> {
+  const newer = selectUploads(db).whereIn('state', states).where('uploads.id', '>', after);
+  return (await newer.orderBy('uploads.id').limit(limit)).map(fromStored);
+}
+
 /** The rows of each file of a run, as a check counted them; null: it was not checked. */
 export async function listRowsOfRun(db: Queryable, runId: number): Promise<(number | null)[]> {
   return db('uploads').where({ run_id: runId }).pluck('rows');
 }
 
-/** An upload by its name, also one whose file was removed since. */
-export type FoundUpload = Pick<
-  UploadRow,
-  'id' | 'path' | 'state' | 'runId' | 'closedAt' | 'keyFingerprint' | 'address' | 'archivedAs'
->;
-
-/** Uploads of an organization whose path contains a text, in any case; the newest first. */
-export async function searchUploads(db: Queryable, org: string, text: string, limit: number): Promise<FoundUpload[]> {
-  const pattern = `%${text.toLowerCase().replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
-  const query = db<Stored>('uploads').where({ org_id: org }).orderBy('id', 'desc').limit(limit);
-  if (text !== '') query.whereRaw("LOWER(path) LIKE ? ESCAPE '\\'", [pattern]);
-  return (await query).map((row) => ({
-    ...{ id: row.id, path: row.path, state: row.state, runId: row.run_id, closedAt: row.closed_at },
-    ...{ keyFingerprint: row.key_fingerprint, address: row.address, archivedAs: row.archived_as },
-  }));
+/**
+ * Uploads of an organization whose path contains a text, in any case, also those whose files were removed since; the newest first.
+ * @param text empty: every upload. @param before older than this one
+ */
+export async function searchUploads(
+  db: Queryable,
+  org: string,
+  { text, before, limit }: { text: string; before?: number | undefined; limit: number },
+): Promise<UploadRow[]> {
+  const query = selectUploads(db).where({ 'uploads.org_id': org }).orderBy('uploads.id', 'desc').limit(limit);
+  if (text !== '') {
+    const pattern = `%${text.toLowerCase().replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
+    query.whereRaw("LOWER(uploads.path) LIKE ? ESCAPE '\\'", [pattern]);
+  }
+  if (before !== undefined) query.where('uploads.id', '<', before);
+  return (await query).map(fromStored);
 }
 
 /** The files that are complete and not queued because of their names, oldest first. */

@@ -43,6 +43,11 @@ export async function deleteWriterLeases(tx: Queryable, ids: readonly string[]):
   if (ids.length > 0) await tx('writer_leases').whereIn('id', ids).delete();
 }
 
+/** Of a process that has ended. */
+export async function deleteLeasesOf(db: Queryable, process: string): Promise<void> {
+  await db('writer_leases').where({ process }).delete();
+}
+
 /** For the only process on the database, which starts now. */
 export async function deleteAllWriterLeases(db: Queryable): Promise<void> {
   await db('writer_leases').delete();

@@ -23,7 +23,18 @@ export async function findErased(db: Queryable, org: string, digest: string): Pr
   return (await db('erased_people').where({ org_id: org, digest }).first('receipt'))?.receipt ?? null;
 }
 
+/** As findErased, of one of these. */
+export async function findErasedAny(db: Queryable, org: string, digests: readonly string[]): Promise<string | null> {
+  const found = await db('erased_people').where({ org_id: org }).whereIn('digest', digests).first('receipt');
+  return found?.receipt ?? null;
+}
+
 /** Forgets all digests of one erasure. Joins the caller's transaction. */
 export async function forgetErased(tx: Queryable, org: string, receipt: string): Promise<void> {
   await tx('erased_people').where({ org_id: org, receipt }).delete();
+}
+
+/** Whether an erasure has this receipt, and its person was not admitted again. */
+export async function hasErasure(db: Queryable, org: string, receipt: string): Promise<boolean> {
+  return (await db('erased_people').where({ org_id: org, receipt }).first('receipt')) !== undefined;
 }

@@ -8,6 +8,7 @@ import type { Queryable } from '../connection.js';
 import { newEventId, timePrefix } from '../control/eventrows.js';
 import { type EventFilter, limitEvents, listNews, type News, removeOldest } from '../control/events.js';
 import { dialectOf } from '../dialect.js';
+import { runLater } from '../script.js';
 
 export interface DirectoryEvent {
   seq: number;
@@ -26,38 +27,112 @@ export async function changesMark(tx: Queryable): Promise<number> {
   return Number(row?.last ?? 0);
 }
 
+/** Changes by their ids: after the first one, up to the second one. */
+export interface ChangeRange {
+  after: number;
+  upTo: number;
+}
+
+/** The users that a plan creates: their events are written from the plan, since it costs more to read their changes again. */
+export interface CreatedUsers {
+  /** SQL: `n` (1, 2, …, with gaps), `id`, `status` and `deactivate_at` of each. */
+  rows: string;
+  runId: number;
+  /** Changes of no one else, which need not be read; null: few. */
+  changes: ChangeRange | null;
+}
+
 /**
- * Writes the events of all changes of the organization since the mark, in one statement. Call it as the last write of the
+ * Writes the events of all changes of the organization since the mark, with the next query or the COMMIT. Call it as the last write of the
  * transaction: on PostgreSQL it locks the outbox until the commit, so that the numbers have the order of the commits. A transaction
  * changes one organization, and no other one changes it at the same time (`bumpVersion`).
+ * @param created all users that the transaction creates, where a plan has them.
  */
-export async function recordDirectoryEvents(tx: Queryable, org: string, mark: number, at: number): Promise<void> {
+export async function recordDirectoryEvents(
+  tx: Queryable,
+  org: string,
+  mark: number,
+  at: number,
+  created: CreatedUsers | null = null,
+): Promise<void> {
   const isPostgres = dialectOf(tx) === 'postgres';
   if (isPostgres) await tx('event_head').where({ id: 1 }).update({ locked: 1 });
-  // The last ten characters count up with the changes: as for newEventId, the index of the ids grows at its end.
-  const number = 'g.first * 8 + k.n';
-  const suffix = isPostgres ? `lpad(to_hex(${number}), 10, '0')` : `printf('%010x', ${number})`;
+  // The last ten characters count up with the changes and new users, so that no two events have the same ones, also where two
+  // transactions begin at the same mark. As for newEventId, the index of the ids grows at its end.
+  const suffix = (number: string) => (isPostgres ? `lpad(to_hex(${number}), 10, '0')` : `printf('%010x', ${number})`);
+  const columns = 'INSERT INTO events (id, org_id, type, entity, entity_id, run_id, at)';
+  const bindings = { mark, org, at, prefix: `evt_${timePrefix(at)}${randomBytes(2).toString('hex')}` };
+  if (created !== null)
+    await runLater(
+      tx,
+      `${columns}
+       WITH k (n, type) AS (VALUES (5, 'user.created'), (6, 'user.deactivated'), (7, 'user.deactivation_scheduled'))
+       SELECT :prefix || ${suffix('CAST(x.id AS BIGINT) * 8 + k.n')}, :org, k.type, 'user', CAST(x.id AS TEXT), CAST(:run AS BIGINT), CAST(:at AS BIGINT)
+       FROM (${created.rows}) x CROSS JOIN k
+       WHERE CASE k.n WHEN 5 THEN 1 = 1 WHEN 6 THEN x.status = 'deactivated' ELSE x.deactivate_at IS NOT NULL END
+       ORDER BY x.n${isPostgres ? ', k.n' : ''}`,
+      { ...bindings, run: created.runId },
+    );
+  // Else SQLite reads all changes that there ever were, in the order of their index, to spare itself a sort of the new ones.
+  const from = isPostgres ? 'changes c' : 'changes c NOT INDEXED';
+  for (const groups of [creations(from, created), laterChanges(from, created)])
+    await runLater(
+      tx,
+      `${columns}
+       WITH ${groups},
+       k (n, name) AS (VALUES (0, 'created'), (1, 'updated'), (2, 'reactivated'), (3, 'deactivated'), (4, 'deactivation_scheduled'))
+       SELECT :prefix || ${suffix('g.first * 8 + k.n')}, :org, g.entity || '.' || k.name, g.entity, g.entity_id, g.run_id, CAST(:at AS BIGINT)
+       FROM g LEFT JOIN users u ON g.entity = 'user' AND u.id = CASE WHEN g.entity = 'user' THEN CAST(g.entity_id AS BIGINT) END
+       CROSS JOIN k
+       WHERE CASE k.n
+         WHEN 0 THEN g.created = 1
+         WHEN 1 THEN g.created = 0 AND g.entity <> 'field' AND (g.updated = 1 OR (g.dated = 1 AND g.deactivated + g.reactivated = 0
+           AND u.deactivate_at IS NULL))
+         WHEN 2 THEN g.entity = 'user' AND g.reactivated = 1
+         WHEN 3 THEN g.entity = 'user' AND CASE g.created WHEN 0 THEN g.deactivated = 1 WHEN 1 THEN u.status = 'deactivated'
+           ELSE g.deactivated = 1 AND u.status = 'active' END
+         ELSE g.entity = 'user' AND g.dated = 1 AND u.deactivate_at IS NOT NULL END
+       ORDER BY g.first, k.n`,
+      bindings,
+    );
+}
+
+/** SQL: each creation, but those of users that a plan has. `created`: 1. They need no grouping. */
+function creations(from: string, created: CreatedUsers | null): string {
+  const creation = (range: string) =>
+    `SELECT entity, entity_id, id AS first, run_id, 1 AS created, 0 AS deactivated, 0 AS reactivated, 1 AS dated, 0 AS updated
+     FROM ${from} WHERE ${range} AND c.org_id = :org AND c.field = '' ${created === null ? '' : "AND c.entity <> 'user'"}`;
+  return `g AS (${rangesOf(created).map(creation).join(' UNION ALL ')})`;
+}
+
+/** SQL: the changes to read, as disjoint ranges. */
+function rangesOf(created: CreatedUsers | null): string[] {
+  const range = created?.changes ?? null;
+  if (range === null) return ['c.id > :mark'];
+  return [`c.id > :mark AND c.id <= ${range.after}`, `c.id > ${range.upTo}`];
+}
+
+/**
+ * SQL: `g` has each user and team with other changes. `created`: 2 for one of the same transaction, of which only its status counts, else
+ * 0. Ids count up, so that those of an organization from its first new one on are new.
+ */
+function laterChanges(from: string, created: CreatedUsers | null): string {
+  const id = "CASE WHEN c.entity <> 'field' THEN CAST(c.entity_id AS BIGINT) END";
+  // New users come before all later changes.
+  const isOurs = `${rangesOf(created).at(-1)} AND c.org_id = :org AND c.entity <> 'field'`;
   const is = (condition: string) => `MAX(CASE WHEN ${condition} THEN 1 ELSE 0 END)`;
-  await tx.raw(
-    `INSERT INTO events (id, org_id, type, entity, entity_id, run_id, at)
-     WITH g AS (SELECT entity, entity_id, MIN(id) AS first, MAX(run_id) AS run_id, ${is("field = ''")} AS created,
-         ${is("field = 'Status' AND after = 'deactivated'")} AS deactivated, ${is("field = 'Status' AND after = 'active'")} AS reactivated,
-         ${is("field IN ('', 'Deactivation Date')")} AS dated, ${is("field NOT IN ('', 'Status', 'Deactivation Date')")} AS updated
-       FROM changes WHERE id > :mark AND org_id = :org GROUP BY entity, entity_id),
-     k (n, name) AS (VALUES (0, 'created'), (1, 'updated'), (2, 'reactivated'), (3, 'deactivated'), (4, 'deactivation_scheduled'))
-     SELECT :prefix || ${suffix}, :org, g.entity || '.' || k.name, g.entity, g.entity_id, g.run_id, CAST(:at AS BIGINT)
-     FROM g CROSS JOIN k
-     LEFT JOIN users u ON g.entity = 'user' AND u.id = CASE WHEN g.entity = 'user' THEN CAST(g.entity_id AS BIGINT) END
-     WHERE CASE k.n
-       WHEN 0 THEN g.created = 1
-       WHEN 1 THEN g.created = 0 AND g.entity <> 'field' AND (g.updated = 1 OR (g.dated = 1 AND g.deactivated + g.reactivated = 0
-         AND u.deactivate_at IS NULL))
-       WHEN 2 THEN g.entity = 'user' AND g.reactivated = 1
-       WHEN 3 THEN g.entity = 'user' AND (g.deactivated = 1 OR (g.created = 1 AND u.status = 'deactivated'))
-       ELSE g.entity = 'user' AND g.dated = 1 AND u.deactivate_at IS NOT NULL END
-     ORDER BY g.first, k.n`,
-    { mark, org, at, prefix: `evt_${timePrefix(at)}${randomBytes(2).toString('hex')}` } as never,
-  );
+  const ofPlan =
+    created === null
+      ? ''
+      : `UNION ALL SELECT 'user', one.id FROM (SELECT x.id FROM (${created.rows}) x ORDER BY x.n LIMIT 1) one`;
+  const ofChanges = created === null ? '' : "AND c.entity <> 'user'";
+  return `born AS (SELECT c.entity, MIN(${id}) AS first FROM ${from} WHERE ${isOurs} AND c.field = '' ${ofChanges} GROUP BY c.entity ${ofPlan}),
+    g AS (SELECT c.entity, c.entity_id, MIN(c.id) AS first, MAX(c.run_id) AS run_id, ${is(`${id} >= b.first`)} * 2 AS created,
+        ${is("c.field = 'Status' AND c.after = 'deactivated'")} AS deactivated, ${is("c.field = 'Status' AND c.after = 'active'")} AS reactivated,
+        ${is("c.field = 'Deactivation Date'")} AS dated, ${is("c.field NOT IN ('Status', 'Deactivation Date')")} AS updated
+      FROM ${from} LEFT JOIN born b ON b.entity = c.entity
+      WHERE ${isOurs} AND c.field <> '' AND (b.first IS NULL OR ${id} < b.first OR c.field = 'Status')
+      GROUP BY c.entity, c.entity_id)`;
 }
 
 /** Writes the event of a person who was erased: by the id alone, the rest of the person is gone. */

@@ -85,8 +85,21 @@ export async function* listValues(db: Queryable, org: string, fieldId: string): 
   }
 }
 
+/** Up to this number of fields, one look for each is quicker than to take each user's values apart. */
+const fewFields = 8;
+
 /** How many users have a value, by the id of the field: as countValues of every field, in one round. */
-export async function countAllValues(db: Queryable, org: string): Promise<Map<string, number>> {
+export async function countAllValues(
+  db: Queryable,
+  org: string,
+  fieldIds: readonly string[],
+): Promise<Map<string, number>> {
+  if (fieldIds.length === 0) return new Map();
+  if (fieldIds.length <= fewFields) {
+    const columns = fieldIds.map((id) => db.raw(`COUNT(${customValue(db, id)}) AS f_${requireFieldId(id)}`));
+    const [row] = (await db('users').where({ org_id: org }).select(columns)) as Record<string, number | string>[];
+    return new Map(fieldIds.map((id) => [id, Number(row![`f_${id}`])]));
+  }
   const each = dialectOf(db) === 'postgres' ? 'jsonb_each' : 'json_each';
   const rows: { id: string; users: number | string }[] = await db('users')
     .joinRaw(`CROSS JOIN ${each}(users.custom) AS one`)
@@ -122,7 +135,8 @@ export async function replaceValues(
   await tx.raw(sql, [now, pairs]);
 }
 
-function customValue(db: Queryable, fieldId: string): string {
+/** SQL of a user's value of a field; NULL: there is none. */
+export function customValue(db: Queryable, fieldId: string): string {
   const id = requireFieldId(fieldId);
   return dialectOf(db) === 'postgres' ? `(custom->>'${id}')` : `json_extract(custom, '$."${id}"')`;
 }

@@ -22,9 +22,15 @@ export async function findPending(db: Queryable, org: string, receipt: string): 
   return (await db('pending_erasures').where({ org_id: org, receipt }).first('receipt', 'person', 'at')) ?? null;
 }
 
-/** Oldest first. */
-export async function listPending(db: Queryable, org: string): Promise<PendingErasure[]> {
-  return db('pending_erasures').where({ org_id: org }).orderBy('at').select('receipt', 'person', 'at');
+/** Of these organizations, oldest first. */
+export async function listPending(
+  db: Queryable,
+  orgs: readonly string[],
+): Promise<(PendingErasure & { org: string })[]> {
+  return db('pending_erasures')
+    .whereIn('org_id', orgs)
+    .orderBy('at')
+    .select('receipt', 'person', 'at', { org: 'org_id' });
 }
 
 export async function dropPending(db: Queryable, org: string, receipt: string): Promise<void> {

@@ -1,6 +1,8 @@
 /** Reads users and teams as SCIM shows them: pages by address or name, with the ids of managers, teams and members. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
+import { dialectOf } from '../dialect.js';
+import { customValue } from './fields.js';
 
 export interface ScimUserRow {
   id: number;
@@ -30,6 +32,14 @@ export interface ScimUserFilter {
   updatedAfter?: number | undefined;
   /** Only members of this team. */
   team?: number | undefined;
+  /** Only those whose texts may have these pieces: the database leaves out most of the others. */
+  pieces?: readonly TextPiece[];
+}
+
+export interface TextPiece {
+  of: 'email' | 'name' | 'firstName' | 'lastName' | { field: string };
+  /** In ASCII. */
+  piece: string;
 }
 
 export interface ScimPage {
@@ -48,7 +58,7 @@ export async function listScimUsers(
   { after, skip = 0, limit }: ScimPage,
 ): Promise<ScimUserRow[]> {
   // Rows are left out by their index alone: neither they nor their managers are read.
-  const keys = narrow(db('users'), org, filter).orderBy('users.email_key').limit(limit).offset(skip);
+  const keys = narrow(db, db('users'), org, filter).orderBy('users.email_key').limit(limit).offset(skip);
   if (after !== null) keys.where('users.email_key', '>', after);
   const query = db('users')
     .leftJoin('users as managers', 'managers.id', 'users.manager_id')
@@ -66,13 +76,17 @@ export async function listScimUsers(
 }
 
 export async function countScimUsers(db: Queryable, org: string, filter: ScimUserFilter): Promise<number> {
-  const row = await narrow(db('users'), org, filter).count({ count: '*' }).first();
+  const row = await narrow(db, db('users'), org, filter).count({ count: '*' }).first();
   return Number(row?.count ?? 0);
 }
 
-function narrow<Q extends Knex.QueryBuilder>(query: Q, org: string, filter: ScimUserFilter): Q {
-  const { id, emailKey, isActive, updatedSince, updatedAfter, team } = filter;
+function narrow<Q extends Knex.QueryBuilder>(db: Queryable, query: Q, org: string, filter: ScimUserFilter): Q {
+  const { id, emailKey, isActive, updatedSince, updatedAfter, team, pieces = [] } = filter;
   query.where('users.org_id', org);
+  for (const { of, piece } of pieces) {
+    const text = typeof of === 'object' ? customValue(db, of.field) : textOf[of];
+    query.whereRaw(mayContain(db, text), [`%${piece.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`]);
+  }
   if (id !== undefined) query.where('users.id', id);
   if (emailKey !== undefined) query.where('users.email_key', emailKey);
   if (isActive !== undefined) query.where('users.status', isActive ? 'active' : 'deactivated');
@@ -81,6 +95,24 @@ function narrow<Q extends Knex.QueryBuilder>(query: Q, org: string, filter: Scim
   if (team !== undefined)
     query.whereRaw('users.id IN (SELECT m.user_id FROM memberships m WHERE m.team_id = ?)', [team]);
   return query;
+}
+
+const textOf = {
+  email: 'users.email',
+  // As nameOf.
+  name: "COALESCE(users.user_name, COALESCE(users.first_name, '') || ' ' || COALESCE(users.last_name, ''))",
+  firstName: 'users.first_name',
+  lastName: 'users.last_name',
+} as const;
+
+/**
+ * Letters beyond ASCII fold in other ways in each database than in a program (the Kelvin sign is a small k there): texts that have any
+ * are never left out.
+ */
+function mayContain(db: Queryable, text: string): string {
+  return dialectOf(db) === 'postgres'
+    ? `(lower((${text}) COLLATE "C") LIKE ? ESCAPE '\\' OR octet_length(${text}) <> length(${text}))`
+    : `((${text}) LIKE ? ESCAPE '\\' OR length(CAST(${text} AS BLOB)) <> length(${text}))`;
 }
 
 export interface ScimMembership {

@@ -42,6 +42,17 @@ export async function findUser(db: Queryable, org: string, emailKey: string): Pr
   return fromRow(row, teams);
 }
 
+/** Of these compared addresses, one in each organization: those that are users, by organization. */
+export async function findUserOfEach(
+  db: Queryable,
+  emailKeys: ReadonlyMap<string, string>,
+): Promise<Map<string, Pick<User, 'status' | 'isAdmin'>>> {
+  const rows: { org_id: string; status: UserStatus; is_admin: number | boolean }[] = await db('users')
+    .whereIn(['org_id', 'email_key'], [...emailKeys])
+    .select('org_id', 'status', 'is_admin');
+  return new Map(rows.map(({ org_id, status, is_admin }) => [org_id, { status, isAdmin: Boolean(is_admin) }]));
+}
+
 /** The organizations that have a user with this compared address. */
 export async function findOrgsOfUser(
   db: Queryable,

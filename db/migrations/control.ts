@@ -5,6 +5,7 @@ import { alarms } from './alarms.js';
 import { auditChain } from './audit.js';
 import { backupAudit } from './backupaudit.js';
 import { backups } from './backups.js';
+import { blobPlace } from './blobplace.js';
 import { cadence } from './cadence.js';
 import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
@@ -40,7 +41,9 @@ import { requests } from './sftpaccess.js';
 import { passkeys, providers } from './signin.js';
 import { sources } from './sources.js';
 import { tokens } from './tokens.js';
+import { unsyncedBlobs } from './unsyncedblobs.js';
 import { uploadRecords } from './uploadrecords.js';
+import { workers } from './workers.js';
 import { writerLeases } from './writerleases.js';
 
 export const controlMigrations: readonly Migration[] = [
@@ -90,6 +93,9 @@ export const controlMigrations: readonly Migration[] = [
   connections,
   claimEpochs,
   partialLease,
+  workers,
+  blobPlace,
+  unsyncedBlobs,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -10,6 +10,12 @@ export interface Migration {
   up(knex: Knex): Promise<void>;
 }
 
+/** The migrations of a database, which are loaded only where it lacks one. */
+export interface MigrationList {
+  names: readonly string[];
+  load(): Promise<readonly Migration[]>;
+}
+
 /** knex's own name for it. */
 const lockTable = 'knex_migrations_lock';
 const waitMs = 200;
@@ -18,19 +24,19 @@ const attempts = 300;
 /** On SQLite: a lock that ends with its process; null: another process has it. */
 export type TakeTurn = () => Promise<{ release(): Promise<void> } | null>;
 
-export async function migrate(knex: Knex, migrations: readonly Migration[], takeTurn: TakeTurn): Promise<void> {
+export async function migrate(knex: Knex, list: MigrationList, takeTurn: TakeTurn): Promise<void> {
   const config: Knex.MigratorConfig = {
     // Those of a newer version, which works on the same database, are not in the list.
     disableMigrationsListValidation: true,
     migrationSource: {
-      getMigrations: async () => [...migrations],
+      getMigrations: async () => [...(await list.load())],
       getMigrationName: (migration: Migration) => migration.name,
       getMigration: async (migration: Migration) => ({ up: migration.up, down: refuseDown }),
     },
   };
   for (let attempt = 1; ; attempt++) {
     try {
-      if (!(await isPending(knex, migrations))) return;
+      if (!(await isPending(knex, list.names))) return;
       await alone(knex, takeTurn, () => knex.migrate.latest(config));
       return;
     } catch (error) {
@@ -101,10 +107,10 @@ async function makeLockTable(tx: Knex): Promise<void> {
   await tx(lockTable).insert({ is_locked: 0 });
 }
 
-async function isPending(knex: Knex, migrations: readonly Migration[]): Promise<boolean> {
+async function isPending(knex: Knex, names: readonly string[]): Promise<boolean> {
   if (!(await knex.schema.hasTable('knex_migrations'))) return true;
   const rows = await knex('knex_migrations').select<{ name: string }[]>('name');
-  const known = new Set(migrations.map((migration) => migration.name));
+  const known = new Set(names);
   const unknown = rows.find((row) => !known.has(row.name));
   if (unknown !== undefined && ((await readSchemaLevel(knex)) ?? Number.POSITIVE_INFINITY) > schemaLevel) {
     throw new DatabaseError(
@@ -113,7 +119,7 @@ async function isPending(knex: Knex, migrations: readonly Migration[]): Promise<
     );
   }
   const applied = new Set(rows.map((row) => row.name));
-  return migrations.some(({ name }) => !applied.has(name));
+  return names.some((name) => !applied.has(name));
 }
 
 function isContention(error: unknown): boolean {

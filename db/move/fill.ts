@@ -2,7 +2,19 @@
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.js';
 import { DatabaseError } from '../error.js';
-import { compareKeys, type Digest, lineOf, type Row, RowDigest, readRows } from './rows.js';
+import { liftTimeLimits } from '../postgres/limits.js';
+import {
+  compareKeys,
+  type Digest,
+  type Key,
+  keyOf,
+  lineOf,
+  pageSize,
+  type Row,
+  RowDigest,
+  readByKeys,
+  readRows,
+} from './rows.js';
 import type { MovedTable } from './tables.js';
 
 export interface Sides {
@@ -15,8 +27,8 @@ export interface Sides {
 export interface Filled {
   removed: number;
   written: number;
-  /** Both sides were read row by row, and equal; null: rows were written, and not read again. */
-  equal: Digest | null;
+  /** Of the source's rows. */
+  digest: RowDigest;
 }
 
 type OnRows = (rows: number) => void;
@@ -28,18 +40,72 @@ const mostRows = 1000;
 const mostLetters = 2 ** 22;
 
 /**
+ * Compares every row, and writes those that differ.
  * @param onRows gets the number of rows that were read from the source since the last call
+ * @param onDiffering gets the key of each row that was written or removed, and was not read again
  * @throws DatabaseError `unavailable` that names the table when a row can't be written
  */
-export async function fillTable(sides: Sides, table: MovedTable, onRows: OnRows = () => {}): Promise<Filled> {
+export async function fillTable(
+  sides: Sides,
+  table: MovedTable,
+  onRows: OnRows = () => {},
+  onDiffering: (key: Key) => void = () => {},
+): Promise<Filled> {
   const { to } = sides;
   const isEmpty = (await to.read(table.name).first(to.read.raw('1'))) === undefined;
+  if (isEmpty) return writeAll(sides, table, onRows, onDiffering);
   // First all that differs goes away: two rows may have exchanged a value that is unique.
-  const { removed, missing, digest } = isEmpty
-    ? { removed: 0, missing: 1, digest: null }
-    : await removeWrong(sides, table, onRows);
-  if (missing === 0) return { removed, written: 0, equal: removed === 0 ? digest : null };
-  return { removed, written: await writeMissing(sides, table, isEmpty, onRows), equal: null };
+  const { removed, missing, digest } = await removeWrong(sides, table, onRows, onDiffering);
+  return { removed, written: missing === 0 ? 0 : await writeMissing(sides, table), digest };
+}
+
+/**
+ * As fillTable, for the rows with these keys, which are read again after they were written.
+ * @param to a transaction
+ * @param digest of the rows that the table has before, and then of those after
+ * @returns how many rows were written or removed
+ * @throws DatabaseError `unavailable` as fillTable, and when a row is not as it was written
+ */
+export async function fillRows(
+  { from, to }: { from: Knex; to: Knex },
+  table: MovedTable,
+  keys: readonly Key[],
+  digest: RowDigest,
+): Promise<number> {
+  const differing: Key[] = [];
+  for (const part of chunks(keys, pageSize(table))) {
+    const [expected, found] = [await readByKeys(from, table, part), await readByKeys(to, table, part)];
+    const wrong: Row[] = [];
+    for (const key of part) {
+      const name = JSON.stringify(key);
+      const [one, other] = [expected.get(name), found.get(name)];
+      if ((one && lineOf(one)) === (other && lineOf(other))) continue;
+      differing.push(key);
+      if (other === undefined) continue;
+      digest.remove(other);
+      wrong.push(other);
+    }
+    if (wrong.length > 0) await deleteRows(to, table, wrong);
+  }
+  for (const part of chunks(differing, pageSize(table))) {
+    const expected = await readByKeys(from, table, part);
+    const batch = new Batch(table, (rows) => insertRows(to, table, rows));
+    for (const row of expected.values()) await batch.add(row);
+    await batch.end();
+    const written = await readByKeys(to, table, part);
+    for (const [name, row] of expected)
+      if (digest.add(row) !== lineOf(written.get(name) ?? [])) throw notAsWritten(table);
+    if (written.size !== expected.size) throw notAsWritten(table);
+  }
+  return differing.length;
+}
+
+function notAsWritten({ name }: MovedTable): DatabaseError {
+  return new DatabaseError('unavailable', `rows of ${name} are not in the new database as they were written`);
+}
+
+function* chunks<T>(all: readonly T[], size: number): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size);
 }
 
 /** Counts and hashes a table. */
@@ -54,10 +120,14 @@ export function digestTable(db: Knex, table: MovedTable): Promise<Digest> {
 /** A cursor of PostgreSQL needs a transaction; on SQLite, pages by key do not, and a transaction would wait for the writer. */
 function atMoment<T>(db: Knex, work: (db: Knex) => Promise<T>): Promise<T> {
   if (dialectOf(db) === 'sqlite' || db.isTransaction === true) return work(db);
-  return db.transaction(work, { isolationLevel: 'repeatable read', readOnly: true });
+  const config = { isolationLevel: 'repeatable read', readOnly: true } as const;
+  return db.transaction(async (tx) => {
+    await liftTimeLimits(tx);
+    return work(tx);
+  }, config);
 }
 
-async function removeWrong({ from, to }: Sides, table: MovedTable, onRows: OnRows) {
+async function removeWrong({ from, to }: Sides, table: MovedTable, onRows: OnRows, onDiffering: (key: Key) => void) {
   let removed = 0;
   let missing = 0;
   const digest = new RowDigest();
@@ -68,31 +138,44 @@ async function removeWrong({ from, to }: Sides, table: MovedTable, onRows: OnRow
     for await (const [expected, found] of pair(table, readRows(from, table), readRows(now, table), onRows)) {
       const line = expected === null ? null : digest.add(expected);
       if (found !== null && line === lineOf(found)) continue;
+      onDiffering(keyOf(table, (expected ?? found)!));
       if (expected !== null) missing++;
       if (found !== null) await wrong.add(found);
     }
   });
   await wrong.end();
-  return { removed, missing, digest: digest.get() };
+  return { removed, missing, digest };
 }
 
-async function writeMissing({ from, to }: Sides, table: MovedTable, isEmpty: boolean, onRows: OnRows): Promise<number> {
+async function writeAll({ from, to }: Sides, table: MovedTable, onRows: OnRows, onDiffering: (key: Key) => void) {
+  let written = 0;
+  const digest = new RowDigest();
+  const batch = new Batch(table, async (rows) => {
+    await insertRows(to.write, table, rows);
+    written += rows.length;
+  });
+  for await (const page of readRows(from, table)) {
+    for (const row of page) {
+      digest.add(row);
+      onDiffering(keyOf(table, row));
+      await batch.add(row);
+    }
+    onRows(page.length);
+  }
+  await batch.end();
+  return { removed: 0, written, digest };
+}
+
+async function writeMissing({ from, to }: Sides, table: MovedTable): Promise<number> {
   let written = 0;
   const batch = new Batch(table, async (rows) => {
     await insertRows(to.write, table, rows);
     written += rows.length;
   });
-  if (isEmpty) {
-    for await (const page of readRows(from, table)) {
-      for (const row of page) await batch.add(row);
-      onRows(page.length);
-    }
-  } else {
-    await atMoment(to.read, async (now) => {
-      for await (const [expected, found] of pair(table, readRows(from, table), readRows(now, table)))
-        if (found === null && expected !== null) await batch.add(expected);
-    });
-  }
+  await atMoment(to.read, async (now) => {
+    for await (const [expected, found] of pair(table, readRows(from, table), readRows(now, table)))
+      if (found === null && expected !== null) await batch.add(expected);
+  });
   await batch.end();
   return written;
 }

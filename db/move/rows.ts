@@ -1,5 +1,5 @@
 /** Reads the rows of a table in the order of its primary key, alike from both dialects, some at a time. */
-import { createHash, type Hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.js';
 import type { Column, MovedTable } from './tables.js';
@@ -15,7 +15,7 @@ const rowsWithBytes = 4;
 
 /** @param db a transaction, so that a reader on PostgreSQL has one moment */
 export async function* readRows(db: Knex, table: MovedTable): AsyncGenerator<Row[]> {
-  const size = table.columns.some(({ kind }) => kind === 'bytes') ? rowsWithBytes : usualRows;
+  const size = pageSize(table);
   const pages = dialectOf(db) === 'postgres' ? byCursor(db, table, size) : byKey(db, table, size);
   for await (const page of pages)
     yield page.map((row) => table.columns.map(({ name, kind }) => readers[kind](row[name])));
@@ -98,25 +98,62 @@ export function lineOf(row: Row): string {
 
 export interface Digest {
   rows: number;
+  /** The sum of the SHA-256 of every row, modulo 2^256, in hexadecimal: it does not depend on their order, and follows single changes. */
   sha256: string;
 }
 
-/** Counts and hashes the rows of one table. */
+/** Counts and hashes the rows of one table, in any order. */
 export class RowDigest {
-  readonly #hash: Hash = createHash('sha256');
   #rows = 0;
+  #sum = 0n;
 
   /** @returns the row's line */
   add(row: Row): string {
     const line = lineOf(row);
     this.#rows++;
-    this.#hash.update(`${line}\n`);
+    this.#sum += hashOf(line);
     return line;
   }
 
-  get(): Digest {
-    return { rows: this.#rows, sha256: this.#hash.copy().digest('hex') };
+  remove(row: Row): void {
+    this.#rows--;
+    this.#sum -= hashOf(lineOf(row));
   }
+
+  get(): Digest {
+    return { rows: this.#rows, sha256: BigInt.asUintN(256, this.#sum).toString(16).padStart(64, '0') };
+  }
+}
+
+function hashOf(line: string): bigint {
+  return BigInt(`0x${hash('sha256', line)}`);
+}
+
+/** The values of a row's primary key, in its order. */
+export type Key = readonly (number | string)[];
+
+export function keyOf({ columns, key }: MovedTable, row: Row): Key {
+  return key.map((column) => row[columns.findIndex(({ name }) => name === column)] as number | string);
+}
+
+/** The rows with these keys, by the JSON of their key; those that are missing are left out. */
+export async function readByKeys(db: Knex, table: MovedTable, keys: readonly Key[]): Promise<Map<string, Row>> {
+  const { name, columns, key } = table;
+  const query =
+    key.length === 1
+      ? db(name).whereIn(
+          key[0]!,
+          keys.map(([only]) => only!),
+        )
+      : db(name).whereIn([...key], keys as unknown as Knex.Value[][]);
+  const found: Read[] = await query.select('*');
+  const rows = found.map((row) => columns.map(({ name: column, kind }) => readers[kind](row[column])));
+  return new Map(rows.map((row) => [JSON.stringify(keyOf(table, row)), row]));
+}
+
+/** How many rows a query reads at once. */
+export function pageSize({ columns }: MovedTable): number {
+  return columns.some(({ kind }) => kind === 'bytes') ? rowsWithBytes : usualRows;
 }
 
 function kindOf(columns: readonly Column[], name: string): Column['kind'] {

@@ -5,6 +5,7 @@
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.js';
 import { DatabaseError, movedRefusal } from '../error.js';
+import { fillingMark } from '../postgres/fillingmark.js';
 import { listTables, type MovedTable, type Reference } from './tables.js';
 
 export interface MoveState {
@@ -26,6 +27,15 @@ export async function readMoveState(control: Knex): Promise<MoveState | null> {
   if (row === undefined) return null;
   const { state, move_id: moveId, pair_id: pairId, other, foreign_keys: references, audit_count: auditCount, at } = row;
   return { state, moveId, pairId, other, references: JSON.parse(references), auditCount: Number(auditCount), at };
+}
+
+/** Whether a database in use is the one that a move has filled: it has the move's record. */
+export async function hasMoved(control: Knex, moveId: string): Promise<boolean> {
+  const records: { detail: unknown }[] = await control('audit').where({ action: 'databases.moved' }).select('detail');
+  return records.some(({ detail }) => {
+    const { move } = (typeof detail === 'string' ? JSON.parse(detail) : detail) as { move?: string };
+    return move === moveId;
+  });
 }
 
 /** null: it is in use again. */
@@ -59,14 +69,21 @@ export function describeMoveState({ state, other, at }: Pick<MoveState, 'state' 
 const operations = ['INSERT', 'UPDATE', 'DELETE'] as const;
 const refuse = 'dropslot_moved';
 
-/** From the commit on every write to one of the tables fails. Joins the caller's transaction. */
-export async function refuseWrites(db: Knex): Promise<void> {
+/**
+ * From the commit on every write to one of the tables fails. Joins the caller's transaction.
+ * @param exceptFilling connections of `openToFill` may write: a process that had the database open before can't
+ */
+export async function refuseWrites(db: Knex, { exceptFilling = false } = {}): Promise<void> {
   await acceptWrites(db);
   const isPostgres = dialectOf(db) === 'postgres';
-  if (isPostgres)
+  if (isPostgres) {
+    const leave = exceptFilling ? `IF current_setting('${fillingMark}', true) = 'on' THEN RETURN NULL; END IF;` : '';
     await db.raw(
-      `CREATE FUNCTION ${refuse}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '${movedRefusal}' USING ERRCODE = '25006'; END $$`,
+      `CREATE FUNCTION ${refuse}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${leave} RAISE EXCEPTION '${movedRefusal}' USING ERRCODE = '25006'; END $$`,
     );
+  }
+  // Only connections that fill a database leave foreign keys alone (db/sqlite/open.ts).
+  const when = exceptFilling ? 'WHEN (SELECT foreign_keys FROM pragma_foreign_keys) = 1 ' : '';
   for (const table of await listGuarded(db)) {
     if (isPostgres) {
       await db.raw(
@@ -76,10 +93,10 @@ export async function refuseWrites(db: Knex): Promise<void> {
       continue;
     }
     for (const operation of operations)
-      await db.raw(`CREATE TRIGGER ?? BEFORE ${operation} ON ?? BEGIN SELECT RAISE(ABORT, '${movedRefusal}'); END`, [
-        `${refuse}_${table}_${operation.toLowerCase()}`,
-        table,
-      ]);
+      await db.raw(
+        `CREATE TRIGGER ?? BEFORE ${operation} ON ?? ${when}BEGIN SELECT RAISE(ABORT, '${movedRefusal}'); END`,
+        [`${refuse}_${table}_${operation.toLowerCase()}`, table],
+      );
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.js';
 import { DatabaseError } from '../error.js';
+import { liftTimeLimits } from '../postgres/limits.js';
 
 export interface MovedTable {
   name: string;
@@ -32,9 +33,9 @@ export interface LastNumber {
 }
 
 /**
- * Not copied: knex's own tables, the state of a move, and the key of a sealed directory.db, which belongs to that file.
+ * Not copied: knex's own tables, the state of a move and its notes, and the key of a sealed directory.db, which belongs to that file.
  */
-const own: readonly string[] = ['knex_migrations', 'knex_migrations_lock', 'moves', 'directory_key'];
+const own: readonly string[] = ['knex_migrations', 'knex_migrations_lock', 'moves', 'move_changes', 'directory_key'];
 
 /** All tables that are copied, by name. */
 export async function listTables(db: Knex): Promise<MovedTable[]> {
@@ -145,12 +146,47 @@ export async function dropReferences(db: Knex, references: readonly Reference[])
   for (const { table, name } of references) await db.raw('ALTER TABLE ?? DROP CONSTRAINT IF EXISTS ??', [table, name]);
 }
 
-/** Adds those that are missing; PostgreSQL then checks every row. */
-export async function addReferences(db: Knex, references: readonly Reference[]): Promise<void> {
+const unchecked = ' NOT VALID';
+
+/** Adds those that are missing. @param isChecked PostgreSQL checks every row; else only those that are written later, until `checkReferences` */
+export async function addReferences(db: Knex, references: readonly Reference[], isChecked: boolean): Promise<void> {
   const present = new Set((await listReferences(db)).map(({ table, name }) => `${table} ${name}`));
   for (const { table, name, definition } of references)
-    if (!present.has(`${table} ${name}`)) await db.raw(`ALTER TABLE ?? ADD CONSTRAINT ?? ${definition}`, [table, name]);
+    if (!present.has(`${table} ${name}`))
+      await db.raw(
+        `ALTER TABLE ?? ADD CONSTRAINT ?? ${definition.replace(unchecked, '')}${isChecked ? '' : unchecked}`,
+        [table, name],
+      );
 }
+
+/** PostgreSQL checks every row of those that were added without; others write meanwhile. */
+export async function checkReferences(db: Knex): Promise<void> {
+  for (const { table, name, definition } of await listReferences(db))
+    if (definition.endsWith(unchecked))
+      await db.transaction(async (tx) => {
+        await liftTimeLimits(tx);
+        await tx.raw('ALTER TABLE ?? VALIDATE CONSTRAINT ??', [table, name]);
+      });
+}
+
+/** @throws DatabaseError `unavailable` when a row refers to none; the rows are not changed */
+export async function tryReferences(db: Knex, references: readonly Reference[]): Promise<void> {
+  try {
+    await db.transaction(async (tx) => {
+      await liftTimeLimits(tx);
+      await addReferences(tx, references, true);
+      throw new Undone();
+    });
+  } catch (cause) {
+    if (cause instanceof Undone) return;
+    // The server's own words quote values.
+    const { table = 'a table', constraint = 'a foreign key' } = cause as { table?: string; constraint?: string };
+    if ((cause as { code?: string }).code !== '23503') throw cause;
+    throw new DatabaseError('unavailable', `rows of ${table} refer to rows that do not exist (${constraint})`);
+  }
+}
+
+class Undone extends Error {}
 
 /** Of every table that gives out numbers, by name. */
 export async function readLastNumbers(db: Knex, tables: readonly MovedTable[]): Promise<LastNumber[]> {

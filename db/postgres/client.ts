@@ -2,14 +2,13 @@
  * knex's PostgreSQL client, for a server that may fail over, restart, stand still, or be behind a pooler: it finds the server that
  * can be written to, ends the transaction of a process that stands still, and needs no state of a session where there is none.
  */
-import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
+import BaseClient from 'knex/lib/dialects/postgres/index.js';
 import type pg from 'pg';
 import { type Connection, openConnection } from './connect.js';
+import { fillingMark } from './fillingmark.js';
 import type { ConnectionWatch } from './watch.js';
-
-const BaseClient = createRequire(import.meta.url)('knex/lib/dialects/postgres/index.js') as typeof Knex.Client;
 
 interface ClientOptions {
   schema: string;
@@ -17,6 +16,8 @@ interface ClientOptions {
   isPooled: boolean;
   /** A transaction of a process that stands still for so long is ended, so that its locks hold up nobody else, in ms. */
   idleMs: number;
+  /** Its connections fill a database that refuses writes of all others. */
+  isFilled?: boolean;
   Client: typeof pg.Client;
   urls: readonly string[];
   watch: ConnectionWatch;
@@ -41,9 +42,10 @@ const passing: readonly unknown[] = ['57P03', '53300'];
 /** read_only_sql_transaction: the server has become a standby. */
 const readOnly = '25006';
 
+/** Without JIT: it costs each large statement of an import, which runs once, more than it saves. */
 export function createClient(options: ClientOptions): typeof Knex.Client {
-  const { urls, schema, isPooled, idleMs, watch } = options;
-  const path = `SET LOCAL search_path TO "${schema}"`;
+  const { urls, schema, isPooled, idleMs, isFilled = false, watch } = options;
+  const path = `SET LOCAL search_path TO "${schema}"; SET LOCAL jit = off${isFilled ? `; SET LOCAL ${fillingMark} = 'on'` : ''}`;
   const limits = isPooled ? `${path}; SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` : null;
   /** The server that had the last good connection is asked first. */
   let last = 0;
@@ -72,7 +74,9 @@ export function createClient(options: ClientOptions): typeof Knex.Client {
         await connection.connect();
         if (urls.length > 1) await requirePrimary(connection);
         if (!isPooled)
-          await connection.query(`SET search_path TO "${schema}"; SET idle_in_transaction_session_timeout = ${idleMs}`);
+          await connection.query(
+            `SET search_path TO "${schema}"; SET jit = off; SET idle_in_transaction_session_timeout = ${idleMs}${isFilled ? `; SET ${fillingMark} = 'on'` : ''}`,
+          );
         const base = this as unknown as Base;
         base.version ??= await base.checkVersion(connection);
         return connection;

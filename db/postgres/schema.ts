@@ -16,6 +16,8 @@ export interface SchemaOptions {
   isPooled: boolean;
   /** A transaction of a process that stands still for so long is ended, so that its locks hold up nobody else, in ms. */
   idleMs: number;
+  /** A move fills it: it refuses writes of all other connections. */
+  isFilled?: boolean;
 }
 
 export interface Schema {
@@ -25,7 +27,7 @@ export interface Schema {
 }
 
 export async function openSchema(options: SchemaOptions): Promise<Schema> {
-  const { url, schema, connections, isPooled, idleMs } = options;
+  const { url, schema, connections, isPooled, idleMs, isFilled = false } = options;
   // Loaded here only: it takes a tenth of a second, and each session behind an sshd starts a process.
   const { default: pg } = await import('pg');
   // int8 (20) holds identifiers, sizes and milliseconds here: all below 2^53.
@@ -33,7 +35,7 @@ export async function openSchema(options: SchemaOptions): Promise<Schema> {
   const urls = readHosts(url);
   const watch = watchConnections(pg.Client, urls);
   const instance = openKnex({
-    client: createClient({ Client: pg.Client, urls, schema, isPooled, idleMs, watch }),
+    client: createClient({ Client: pg.Client, urls, schema, isPooled, idleMs, isFilled, watch }),
     connection: {},
     // A migration takes a second one; behind a pooler no lock belongs to the first.
     pool: { min: 0, max: isPooled ? Math.max(connections, 2) : connections },

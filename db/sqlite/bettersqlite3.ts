@@ -51,6 +51,7 @@ async function open(
   const statements = new StatementCache<Statement>();
   const connection: SqliteConnection = {
     execute: (sql) => attempt(() => void database.exec(sql)),
+    executeNow: (begin, statements) => waitForLock(0, () => void database.exec([begin, ...statements].join(';\n'))),
     run: (sql, values) =>
       attempt(() => {
         const statement = statements.take(sql) ?? database.prepare(sql);

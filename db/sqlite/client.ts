@@ -1,9 +1,7 @@
 /** knex's SQLite client, on a connection of ours in place of a driver's, with transactions that wait for their turn. */
-import { createRequire } from 'node:module';
 import type { Knex } from 'knex';
+import BaseClient from 'knex/lib/dialects/sqlite3/index.js';
 import type { SqliteConnection } from './driver.js';
-
-const BaseClient = createRequire(import.meta.url)('knex/lib/dialects/sqlite3/index.js') as typeof Knex.Client;
 
 /** A query as knex hands it over, to be completed with its response. */
 interface Query {
@@ -37,6 +35,7 @@ export function createClient(connect: () => Promise<SqliteConnection>, kind: Tra
     }
 
     async _query(connection: SqliteConnection, query: Query): Promise<Query> {
+      if (await runBefore(connection, query)) return query;
       const running = connection.run(query.sql, query.bindings ?? [], wantsRows(query));
       const { rows, changes, lastId } = await running.catch((error) => abandon(connection, query, error));
       query.response = rows;
@@ -52,6 +51,45 @@ export function createClient(connect: () => Promise<SqliteConnection>, kind: Tra
     }
   }
   return SqliteClient;
+}
+
+/** Statements of a transaction that wait for its next query. */
+const waiting = new WeakMap<SqliteConnection, string[]>();
+
+/**
+ * Runs a statement without values and without an answer right before the next query of the connection, its COMMIT at the latest, in the
+ * same call of the driver: a call costs ten times as much as a statement on a few rows. Its error is that of the query.
+ * @param connection in a transaction: a ROLLBACK drops the statement
+ */
+export function runBeforeNext(connection: SqliteConnection, sql: string): void {
+  const statements = waiting.get(connection);
+  if (statements === undefined) waiting.set(connection, [sql]);
+  else statements.push(sql);
+}
+
+/** The statements that wait: their caller runs them. */
+export function takeWaiting(connection: SqliteConnection): string[] {
+  const statements = waiting.get(connection) ?? [];
+  waiting.delete(connection);
+  return statements;
+}
+
+/** Runs the statements that wait, and then, in the same call, `more`. */
+export async function runWaiting(connection: SqliteConnection, more: readonly string[] = []): Promise<void> {
+  const statements = [...takeWaiting(connection), ...more];
+  if (statements.length > 0) await connection.execute(statements.join(';\n'));
+}
+
+/** true: the query is a COMMIT, and has run with the statements that waited. */
+async function runBefore(connection: SqliteConnection, query: Query): Promise<boolean> {
+  if (!waiting.has(connection)) return false;
+  const { sql } = query;
+  // Also of ROLLBACK TO: each statement came after the last query, and so after the SAVEPOINT.
+  if (/^ROLLBACK/i.test(sql)) return !waiting.delete(connection);
+  const isCommit = /^COMMIT/i.test(sql);
+  await runWaiting(connection, isCommit ? [sql] : []).catch((error) => abandon(connection, query, error));
+  if (isCommit) Object.assign(query, { response: [], context: { lastID: 0, changes: 0 } });
+  return isCommit;
 }
 
 /**

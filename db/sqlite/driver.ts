@@ -4,6 +4,8 @@
 export interface SqliteConnection {
   /** Runs one statement without values and without rows. */
   execute(sql: string): Promise<void>;
+  /** Runs a BEGIN and the statements after it as one call, which does not wait: it fails with SQLITE_BUSY where another connection has the lock. */
+  executeNow(begin: string, statements: readonly string[]): Promise<void>;
   /** Runs one statement. `wantsRows` false: `rows` may be empty although the statement returns some. */
   run(sql: string, values: readonly unknown[], wantsRows: boolean): Promise<SqliteResult>;
   /** Copies the database into a new file, as the open transaction sees it; a sealed one under its key. It may end the transaction. */

@@ -18,8 +18,18 @@ export async function openSqlite3(file: string, { waitMs, mustExist }: OpenOptio
   });
   database.configure('busyTimeout', waitMs);
   const statements = new StatementCache<sqlite3.Statement>((statement) => statement.finalize());
+  const execute = (sql: string) => called((done) => database.exec(sql, done));
+  const wait = `PRAGMA busy_timeout = ${waitMs}`;
   return {
-    execute: (sql) => called((done) => database.exec(sql, done)),
+    execute,
+    executeNow: async (begin, more) => {
+      try {
+        await execute(['PRAGMA busy_timeout = 0', begin, wait, ...more].join(';\n'));
+      } catch (error) {
+        await execute(wait).catch(() => {}); // then the connection is closed
+        throw error;
+      }
+    },
     run: async (sql, values, wantsRows) => {
       if (!isRepeated(sql, values, wantsRows)) return runOnce(database, sql, values, wantsRows);
       const statement = statements.take(sql) ?? (await prepare(database, sql));

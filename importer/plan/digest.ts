@@ -7,6 +7,7 @@ import type { Org } from '../../db/control/orgs.js';
 import type { Stage } from '../../db/stage.js';
 import { createAs, createIndex, rows } from '../../db/stagesql.js';
 import { type GuardLimits, limitsOf } from './guard.js';
+import { plannedChanges } from './memberships.js';
 
 const pageRows = 5000;
 const dayMs = 86_400_000;
@@ -56,23 +57,25 @@ export async function digestPlan(stage: Stage, org: Org, settings: GuardLimits, 
   const labels = new Map(fields.map(({ id, label }) => [id, label]));
   for (const [place, part] of parts.entries()) {
     hash.update(`${place}\n`);
-    await addPart(stage, part, hash, labels, now + dayMs);
+    await addPart(stage, org.id, part, hash, labels, now + dayMs);
   }
   return hash.digest('hex');
 }
 
 async function addPart(
   stage: Stage,
+  org: string,
   { table, columns, order, where = '1 = 1' }: (typeof parts)[number],
   hash: Hash,
   labels: ReadonlyMap<string, string>,
   tomorrow: number,
 ): Promise<void> {
+  const source = table === 'changes' ? `(${plannedChanges(stage.prefix)}) c` : `${stage.prefix}.${table}`;
   await createAs(
     stage,
     'ordered',
-    `SELECT ROW_NUMBER() OVER (ORDER BY ${order}) AS place, ${columns} FROM ${stage.prefix}.${table} WHERE ${where}`,
-    {},
+    `SELECT ROW_NUMBER() OVER (ORDER BY ${order}) AS place, ${columns} FROM ${source} WHERE ${where}`,
+    { org },
   );
   await createIndex(stage, 'ordered', 'place');
   for (let from = 0; ; from += pageRows) {

@@ -13,6 +13,10 @@ export interface PlanInput extends ReadInput {
   today: string;
   /** Whether the run has many files: what a file adds to the plan is found by an index then. */
   hasManyFiles?: boolean;
+  /** Whether each file is planned by itself: an importer was lost while it planned the run, and the file that was the cause is looked for. */
+  isOneByOne?: boolean;
+  /** The rows of a file that decide its columns before the first one is staged; 0: all of them, in a reading of their own. */
+  decidingRows?: number;
 }
 
 /** A file whose header and columns are known. */
@@ -32,6 +36,8 @@ export interface StagedFile extends FileInput {
   context: PlanContext;
   /** Whether a later run may know the row on this line, as far as reading and staging decide. */
   mayKeep(line: number): boolean;
+  /** true: no two rows have the same user. */
+  areDistinct: boolean;
 }
 
 /** How many users or teams the rows of one file create and change. */

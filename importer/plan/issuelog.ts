@@ -4,17 +4,22 @@ import type { Stage } from '../../db/stage.js';
 import { insertRows, run } from '../../db/stagesql.js';
 import { isOncePerColumn, RefusalError, refuse } from '../codes.js';
 import { LineSet } from '../read/lineset.js';
+import { ownText } from '../read/owntext.js';
 import type { Issue, Severity } from '../types.js';
 
 /** An issue of the `file`th file of the run. */
 export interface StagedIssue extends Omit<Issue, 'severity'> {
   file: number;
+  /** Its place among the issues of its line; absent: the next one. */
+  n?: number;
   severity: string;
   /** The report has enough of its code. */
   isOmitted?: true;
 }
 
 const batchIssues = 5000;
+/** More than the issues of a file's header and columns. */
+const mostBefore = 1_000_000;
 
 export class IssueLog {
   readonly counts: Record<Severity, number> = { refusal: 0, hold: 0, fault: 0, warning: 0, notice: 0 };
@@ -23,7 +28,8 @@ export class IssueLog {
   readonly #stage: Stage;
   readonly #file: number;
   readonly #limit: IssueLimit;
-  #waiting: (Issue & Pick<StagedIssue, 'isOmitted'>)[] = [];
+  #waiting: (Issue & Pick<StagedIssue, 'isOmitted' | 'n'>)[] = [];
+  #before = 0;
   /** Code and column of the issues that a file has once for each column. */
   readonly #columns = new Set<string>();
 
@@ -34,8 +40,14 @@ export class IssueLog {
     this.#file = file;
   }
 
+  /** As add; the report has them before all others of their lines. */
+  addBefore(issues: readonly Issue[]): void {
+    // The stage numbers the others from 1 on.
+    this.add(issues.map((issue) => ({ ...issue, n: this.#before++ - (this.#file + 1) * mostBefore })));
+  }
+
   /** Keeps the issues in memory until `flush` is called. */
-  add(issues: readonly Issue[]): void {
+  add(issues: readonly (Issue & Pick<StagedIssue, 'n'>)[]): void {
     for (const issue of issues) {
       if (issue.line !== null) this.lines.add(issue.line);
       if (isOncePerColumn(issue.code)) {
@@ -44,7 +56,7 @@ export class IssueLog {
         this.#columns.add(column);
       }
       this.counts[issue.severity]++;
-      this.#waiting.push(this.#limit.apply(issue));
+      this.#waiting.push(this.#limit.apply(withOwnTexts(issue)));
     }
   }
 
@@ -64,6 +76,11 @@ export class IssueLog {
       batch.map((issue) => ({ file: this.#file, ...issue })),
     );
   }
+}
+
+function withOwnTexts(issue: Issue): Issue {
+  const { message, value } = issue;
+  return { ...issue, message: ownText(message), value: value === null ? null : ownText(value) };
 }
 
 /** Bounds the issues of one code in the report on a file: the others are counted, and their rows rejected, as before. */
@@ -87,10 +104,13 @@ export class IssueLimit {
 export async function stageIssues(stage: Stage, issues: readonly StagedIssue[]): Promise<void> {
   const texts = ['col TEXT', 'severity TEXT', 'code TEXT', 'message TEXT', 'value TEXT'];
   const columns = ['file INT', 'line INT', ...texts, 'omitted INT'];
-  const rows = issues.map(({ file, line, column, severity, code, message, value, isOmitted }) => [
+  const toRow = ({ file, line, column, severity, code, message, value, isOmitted }: StagedIssue) => [
     ...[file, line ?? 0, column, severity, code, message, value, isOmitted === true ? 1 : 0],
-  ]);
-  await insertRows(stage, 'issues', columns, rows);
+  ];
+  const [numbered, others] = [issues.filter(({ n }) => n !== undefined), issues.filter(({ n }) => n === undefined)];
+  const numberedRows = numbered.map((issue) => [issue.n, ...toRow(issue)]);
+  await insertRows(stage, 'issues', ['n BIGINT', ...columns], numberedRows);
+  await insertRows(stage, 'issues', columns, others.map(toRow));
 }
 
 /** Deletes the issues of a file that is to be planned again. */

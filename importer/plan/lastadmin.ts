@@ -47,15 +47,27 @@ export async function keepLastAdmin(
   if (kept.leaves) warn(columns.status!.label, columns.status!.index);
 }
 
-/** null: a lasting admin is left, or the file takes none away. */
-async function clearLoss(stage: Stage, context: PlanContext): Promise<KeptAdmin | null> {
-  const s = stage.prefix;
-  const bindings = bindingsOf(context);
+/** Whether the staged rows demote or deactivate any lasting admin. */
+export async function takesAdmin(stage: Stage, context: PlanContext): Promise<boolean> {
+  const { loses } = lossesOf(stage);
+  return (await rows(stage, `SELECT 1 AS one ${loses} LIMIT 1`, bindingsOf(context))).length > 0;
+}
+
+/** SQL: the staged rows and their users; how such a user will be; and those of the rows that take a lasting admin away. */
+function lossesOf({ prefix: s }: Stage) {
   const rowOf = `FROM ${s}.people p CROSS JOIN ${s}.user_rows r WHERE r.key = p.key AND r.state = 0`;
   const { status, deactivateAt } = planDeactivation();
   const willLast = `COALESCE(r.is_admin, p.is_admin) = 1 AND ${status} = 'active' AND ${deactivateAt} IS NULL`;
   const wasThere = `NOT (p.is_new = 1 AND p.is_stub = 0 AND p.file = :file)`;
   const loses = `${rowOf} AND ${wasThere} AND ${lasting('p')} AND NOT (${willLast})`;
+  return { rowOf, willLast, wasThere, loses };
+}
+
+/** null: a lasting admin is left, or the file takes none away. */
+async function clearLoss(stage: Stage, context: PlanContext): Promise<KeptAdmin | null> {
+  const s = stage.prefix;
+  const bindings = bindingsOf(context);
+  const { rowOf, willLast, wasThere, loses } = lossesOf(stage);
   const [loser] = await rows<{
     line: number;
     is_admin: number | null;

@@ -25,7 +25,7 @@ export async function nameManagers(
   if (column === null) return;
   const wanted = labelKey(org.options.identifier ?? '');
   const known = fields.find((field) => [labelKey(field.label), ...field.aliases].includes(wanted));
-  await lookUp(stage, context, identifier?.field.id ?? known?.id ?? '');
+  await lookUp(stage, context, identifier?.field.id ?? known?.id ?? noField);
   const { label } = column;
   const details = { label, other: labelOf(columns, 'managerEmail') };
   for await (const page of listProblems(stage))
@@ -34,6 +34,9 @@ export async function nameManagers(
     );
   await takeManagers(stage, column.field.id);
 }
+
+/** The id of no field; SQLite refuses an empty one. */
+const noField = 'none';
 
 /** Writes `led`: for each row with the identifier of a manager, the user who has it, and the problem with it. */
 async function lookUp(stage: Stage, { org }: PlanContext, fieldId: string): Promise<void> {

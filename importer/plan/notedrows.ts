@@ -3,30 +3,46 @@ import { cellAt } from '../read/cell.js';
 import type { ColumnPlan } from '../read/columns.js';
 import { readDate } from '../read/dates.js';
 import { formOf } from '../read/firstpass.js';
-import { readCell } from '../read/formulaguard.js';
 import { digestOf, type KnownRows, mostKnownRows } from '../read/knownrowfilter.js';
 import { LineSet } from '../read/lineset.js';
 import type { Row } from '../read/parse.js';
 import type { DigestedRow } from '../read/rowstream.js';
 import type { UserRow } from '../read/userrow.js';
-import type { FileInput } from './input.js';
+import type { FileInput, PlanInput } from './input.js';
+import { isUnsound } from './unsoundaddresses.js';
 
 /** The digest of rows whose own digest is not certain: no row has it. */
-const uncertain = Buffer.alloc(32);
+const uncertain = '\0'.repeat(32);
 
 export class NotedRows {
-  readonly #known: KnownRows | null;
-  readonly #file: FileInput;
+  /** Known of all rows, noted or not. */
+  readonly few: FewUsers;
+  #known: KnownRows | null;
+  #file: FileInput;
   readonly #deciding: DecidingRows;
+  /** The steps that `repeat` takes. */
+  readonly #steps: ((known: KnownRows) => void)[] | null;
 
-  /** Rows of teams files, and of files that are too long, are not noted. */
-  constructor(known: KnownRows, file: FileInput) {
-    const isUsers = file.header.type === 'users';
-    const isTooLong = file.rows > mostKnownRows;
-    if (isUsers && isTooLong) known.forgetOthers();
-    this.#known = isUsers && !isTooLong ? known : null;
+  /**
+   * Rows of teams files, and of files that are too long, are not noted.
+   * @param repeats whether `repeat` may be called: that takes memory for each row
+   */
+  constructor({ known, org }: Pick<PlanInput, 'known' | 'org'>, file: FileInput, repeats = false) {
+    this.#steps = repeats ? [] : null;
+    this.few = new FewUsers(org.options.requireDottedDomain ?? true);
+    this.#known = file.header.type === 'users' ? known : null;
+    this.#deciding = new DecidingRows();
     this.#file = file;
-    this.#deciding = new DecidingRows(file.columns);
+    this.grow(file);
+  }
+
+  /** Takes the file as it is known once more of its rows were read. Those noted so far had no value in columns that are new. */
+  grow(file: FileInput): void {
+    this.#file = file;
+    this.#deciding.grow(file.columns);
+    if (file.rows <= mostKnownRows) return;
+    this.#known?.forgetAll();
+    this.#known = null;
   }
 
   /** Whether the digests of rows are needed. */
@@ -34,19 +50,34 @@ export class NotedRows {
     return this.#known !== null;
   }
 
-  /** @param header the first row of the file. */
+  /** Call before the rows are noted, or after, where no rows of another file are known. @param header the first row of the file. */
   begin({ line, digest }: DigestedRow): void {
     if (digest !== null && line === 1)
-      this.#known?.begin(formOf(digest, this.#file.header, this.#file.columns), this.#file.rows);
+      this.#take((known) => known.begin(formOf(digest, this.#file.header, this.#file.columns), this.#file.rows));
   }
 
   note(row: DigestedRow, user: UserRow): void {
-    this.#known?.note(row.digest ?? uncertain, digestOf(user.key), row.line);
+    this.few.note(user);
+    if (this.#known !== null) {
+      const [digest, key, { line }] = [row.digest ?? uncertain, digestOf(user.key), row];
+      this.#take((known) => known.note(digest, key, line));
+    }
     this.#deciding.look(row);
     // Whether its status and its date contradict each other depends on the day (rule U12b).
     const { status, rules } = this.#file.columns;
     const isRead = status !== null && rules.statuses !== null && user.deactivationDate !== null;
     if (isRead && cellAt(row, status.index) !== null) this.#deciding.lines.add(row.line);
+  }
+
+  /** Notes the same rows again, in place of those that others have noted since. */
+  repeat(): void {
+    if (this.#known !== null) for (const step of this.#steps ?? []) step(this.#known);
+  }
+
+  #take(step: (known: KnownRows) => void): void {
+    if (this.#known === null) return;
+    step(this.#known);
+    this.#steps?.push(step);
   }
 
   /** Ends the file. @returns whether a later run may know the row on a line. */
@@ -59,6 +90,33 @@ export class NotedRows {
   }
 }
 
+const fewUsers = 1000;
+
+/** Knowledge of the users of a small file without the database: to ask it costs more than their rows. */
+class FewUsers {
+  /** Whether an address is one that rejectUnsound looks at. */
+  mayBeUnsound = false;
+  readonly #keys = new Set<string>();
+  readonly #needsDot: boolean;
+  #rows = 0;
+
+  constructor(needsDot: boolean) {
+    this.#needsDot = needsDot;
+  }
+
+  /** Whether no two rows have the same user; false too where it is not known. */
+  get areDistinct(): boolean {
+    return this.#keys.size === this.#rows;
+  }
+
+  note({ key, managerKey }: UserRow): void {
+    this.mayBeUnsound ||=
+      isUnsound(key, this.#needsDot) || (managerKey !== null && isUnsound(managerKey, this.#needsDot));
+    this.#rows++;
+    if (this.#keys.size < fewUsers) this.#keys.add(key);
+  }
+}
+
 const decidingRows = 3;
 
 /**
@@ -67,20 +125,25 @@ const decidingRows = 3;
  */
 class DecidingRows {
   readonly lines = new LineSet();
-  #columns: { index: number; missing: number }[];
+  readonly #met = new Set<number>();
+  #columns: { index: number; missing: number }[] = [];
 
-  constructor({ standard, fields }: ColumnPlan) {
+  grow({ standard, fields }: ColumnPlan): void {
     const date = standard.get('deactivationDate');
     const indexes = fields.filter(({ field }) => field.type === 'date').map(({ index }) => index);
     if (date !== undefined) indexes.push(date);
-    this.#columns = indexes.map((index) => ({ index, missing: decidingRows }));
+    for (const index of indexes) {
+      if (this.#met.has(index)) continue;
+      this.#met.add(index);
+      this.#columns.push({ index, missing: decidingRows });
+    }
   }
 
-  look({ line, cells }: Row): void {
+  look(row: Row): void {
     for (const column of this.#columns) {
-      const readings = readDate(readCell(cells[column.index] ?? ''));
+      const readings = readDate(cellAt(row, column.index) ?? '');
       if (readings === null || (readings.mdy === null) === (readings.dmy === null)) continue;
-      this.lines.add(line);
+      this.lines.add(row.line);
       column.missing--;
       if (column.missing === 0) this.#columns = this.#columns.filter((other) => other !== column);
     }

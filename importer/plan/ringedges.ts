@@ -2,10 +2,13 @@
 import type { Stage } from '../../db/stage.js';
 import { createAs, createIndex, insertRows, rows, run } from '../../db/stagesql.js';
 import type { PlanContext, RingFinding } from './context.js';
-import { type Edges, findRings, type Ring } from './ringsearch.js';
+import { type Edges, findRings, hasRing, type Ring } from './ringsearch.js';
 
 /** The SQL that finds and drops the edges of one relation (managers, or parent teams). */
 export interface RingRelation {
+  /** The table of the plan with the nodes, and its column with the key of the node above. */
+  planned: string;
+  above: string;
   /** Selects the edges that the file changes: `key, above, old, line`, where `old` is the edge before. */
   changed: string;
   /** Selects the edge of the key `next` as planned, as it was, and the line that changes it; a join to `up`. */
@@ -22,10 +25,11 @@ const ringsAtOnce = 500;
 /** Drops edges until no ring is left, and yields each with the members of its ring and their lines. */
 export async function* dropRings(
   stage: Stage,
-  { changed, follow, shown, drop }: RingRelation,
+  { changed, follow, shown, drop, ...plan }: RingRelation,
   { org, file }: PlanContext,
 ): AsyncGenerator<RingFinding[]> {
   const s = stage.prefix;
+  if (await isRingless(stage, plan, file)) return;
   // In place of a dropped edge the one before it counts again: both may close a ring.
   const next = 'CASE side.old WHEN 0 THEN up.above ELSE up.old END';
   await createAs(
@@ -49,6 +53,35 @@ export async function* dropRings(
   }
   if (isWhole) return;
   for (const statement of drop) await run(stage, statement, { file });
+}
+
+/**
+ * Whether the plan has only users or teams that this file creates, and no ring. Those of the directory lead to none that is created, and
+ * so are in no ring with one.
+ */
+async function isRingless(
+  stage: Stage,
+  { planned, above }: Pick<RingRelation, 'planned' | 'above'>,
+  file: number,
+): Promise<boolean> {
+  const table = `${stage.prefix}.${planned}`;
+  const query = `SELECT MAX(n) AS last, MAX(CASE WHEN is_new = 0 OR file <> :file THEN 1 ELSE 0 END) AS others FROM ${table}`;
+  const [found] = await rows<{ last: number | null; others: number | null }>(stage, query, { file });
+  if (found!.others === 1) return false;
+  const last = Number(found!.last ?? 0);
+  const leads = new Int32Array(last + 1);
+  for (let from = 0; from < last; from += pageRows) {
+    // As one text: a row for each edge would cost more than to find it.
+    const [page] = await rows<{ edges: string | null }>(
+      stage,
+      `SELECT string_agg(p.n || ' ' || m.n, ' ') AS edges FROM ${table} p JOIN ${table} m ON m.key = p.${above}
+       WHERE p.n > :from AND p.n <= :to`,
+      { from, to: from + pageRows },
+    );
+    const numbers = page!.edges?.split(' ') ?? [];
+    for (let at = 0; at < numbers.length; at += 2) leads[Number(numbers[at])] = Number(numbers[at + 1]);
+  }
+  return !hasRing(leads);
 }
 
 /** The changed edges and all edges above them, in 12 bytes each; null: the file changes no edge. */

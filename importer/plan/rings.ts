@@ -1,5 +1,6 @@
 /** Breaks rings of managers and of parent teams: the edge that closes a ring is dropped and reported (rules U9, T3). */
 import type { Stage } from '../../db/stage.js';
+import { rows } from '../../db/stagesql.js';
 import { type CodeName, makeIssue, shorten } from '../codes.js';
 import { type ColumnPlan, labelOf } from '../read/columns.js';
 import { isOwnIn, namedLines, nameLines, type PlanContext } from './context.js';
@@ -23,6 +24,15 @@ export function breakManagerRings(
     reference: 'manager_id',
   });
   return breakRings(stage, relation, context, 'manager_ring', labelOf(columns, 'managerEmail'), issues);
+}
+
+/**
+ * Whether a user gets another manager than before: a ring may need the edge that a later file replaces. Where files only add edges,
+ * they make a ring together if one of them does.
+ */
+export async function replacesManagers(stage: Stage, { file }: PlanContext): Promise<boolean> {
+  const sql = `SELECT 1 AS one FROM ${stage.prefix}.changes WHERE file = :file AND field = 'Manager Email' AND before IS NOT NULL LIMIT 1`;
+  return (await rows(stage, sql, { file })).length > 0;
 }
 
 /** As breakManagerRings, of `groups` and `team_rows`. */
@@ -93,6 +103,8 @@ function ringRelation(
   const isChanged = `r.${above} IS NOT NULL AND p.key IS NOT NULL AND (${isOwn} OR r.${above} IS DISTINCT FROM p.${above})`;
   const old = `CASE WHEN p.key IS NULL THEN m.${key} WHEN ${isOwn} THEN NULL ELSE p.${above} END`;
   return {
+    planned,
+    above,
     changed: `SELECT r.key, r.${above}, CASE WHEN ${isOwn} THEN NULL ELSE p.${above} END, r.line
       FROM ${s}.${planned} p CROSS JOIN ${s}.${rows} r WHERE r.key = p.key AND r.state = 0 AND ${isChanged}`,
     follow: (

@@ -56,6 +56,21 @@ export function* findRings({ above, old, line }: Edges): Generator<Ring> {
   }
 }
 
+/** Whether the edges of the nodes make a ring. @param above as in Edges. */
+export function hasRing(above: Int32Array): boolean {
+  /** By which walk each node was reached first. */
+  const reached = new Int32Array(above.length);
+  for (let start = 1; start < above.length; start++) {
+    let node = start;
+    while (node !== 0 && reached[node] === 0) {
+      reached[node] = start;
+      node = above[node]!;
+    }
+    if (node !== 0 && reached[node] === start) return true;
+  }
+  return false;
+}
+
 function describeRing(closing: number, above: Int32Array, line: Int32Array): Ring {
   if (line[closing] === 0) throw new Error('a ring that no line of the file closes');
   const members = [closing];

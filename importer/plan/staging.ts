@@ -1,4 +1,4 @@
-/** Stages the rows of a file, in the second pass over it: parsing and writing take turns, batch by batch. */
+/** Stages the rows of a file: parsing and writing take turns, batch by batch. */
 import { analyze, createIndex } from '../../db/stagesql.js';
 import type { Row } from '../read/parse.js';
 import type { DigestedRow } from '../read/rowstream.js';
@@ -9,7 +9,7 @@ import type { IssueLog } from './issuelog.js';
 import { NotedRows } from './notedrows.js';
 import { checkStageBudget } from './stagebudget.js';
 import { recreateFileTables } from './tables.js';
-import { createReader } from './typedrows.js';
+import { type BatchReader, createReader } from './typedrows.js';
 import { rejectUnsound } from './unsoundaddresses.js';
 
 /** How often the stage's size is measured. */
@@ -17,44 +17,89 @@ const checkEveryMs = 250;
 
 /** Fills `user_rows` or `team_rows` with the rows that are sound by themselves. @throws RefusalError; RaggedError where the whole file has to be read. */
 export async function stageFile(input: PlanInput, file: FileInput, issues: IssueLog): Promise<StagedFile> {
-  const { stage, org, today, now } = input;
-  const { name, header, reading } = file;
-  await recreateFileTables(stage, input.hasManyFiles);
-  const noted = new NotedRows(input.known, file);
-  const read = createReader(input, file, (row, user) => noted.note(row, user));
+  await recreateFileTables(input.stage, input.hasManyFiles);
+  const { reading } = file;
+  const stager = new RowStager(input, file, issues);
   let staged = 0;
-  let checkAt = performance.now() + checkEveryMs;
-  // The database writes one batch while the next is parsed: they keep two cores busy.
-  let writing = Promise.resolve();
-  const batches = noted.needsDigests ? reading.openDigested() : withoutDigests(reading.open());
+  const batches = stager.noted.needsDigests ? reading.openDigested() : withoutDigests(reading.open());
   for await (const batch of batches) {
-    if (staged === 0) noted.begin(batch[0]!);
-    const found: Issue[] = [];
-    const write = read(staged === 0 ? batch.slice(1) : batch, found);
-    issues.add(found);
-    await writing;
-    writing = write().then(() => issues.flush());
-    // The next `await writing` throws its error.
-    writing.catch(() => {});
+    if (staged === 0) stager.noted.begin(batch[0]!);
+    await stager.add(staged === 0 ? batch.slice(1) : batch);
     staged += batch.length;
-    if (performance.now() >= checkAt) {
-      // After a write that failed, measuring fails too, and for another reason.
-      await writing;
-      await checkStageBudget(stage, input.settings);
-      checkAt = performance.now() + checkEveryMs;
-    }
-    input.reportProgress({ phase: 'staging', file: name, rows: staged });
+    input.reportProgress({ phase: 'staging', file: file.name, rows: staged });
   }
-  await writing;
-  await checkStageBudget(stage, input.settings);
-  const table = header.type === 'users' ? 'user_rows' : 'team_rows';
-  await createIndex(stage, table, 'key, line', 'key');
-  await analyze(stage, table);
-  await rejectUnsound(input, file, issues);
-  const context = { ...contextOf(org, file.file, today, now), hasManyFiles: input.hasManyFiles };
-  return { ...file, context, mayKeep: noted.end() };
+  return stager.end();
 }
 
 async function* withoutDigests(batches: AsyncIterable<Row[]>): AsyncGenerator<DigestedRow[]> {
   for await (const batch of batches) yield batch.map((row) => ({ ...row, digest: null }));
+}
+
+/** Writes the rows of a file into its table, which is empty. */
+export class RowStager {
+  readonly noted: NotedRows;
+  readonly #input: PlanInput;
+  readonly #issues: IssueLog;
+  #file: FileInput;
+  #read: BatchReader;
+  #checkAt = performance.now() + checkEveryMs;
+  /** The database writes one batch while the next is parsed: they keep two cores busy. */
+  #writing = Promise.resolve();
+
+  constructor(input: PlanInput, file: FileInput, issues: IssueLog) {
+    this.#input = input;
+    this.#issues = issues;
+    this.#file = file;
+    this.noted = new NotedRows(input, file);
+    this.#read = this.#createReader();
+  }
+
+  /** Takes the file as it is known once more of its rows were read. */
+  grow(file: FileInput): void {
+    const isSame = file.columns === this.#file.columns;
+    this.#file = file;
+    this.noted.grow(file);
+    if (!isSame) this.#read = this.#createReader();
+  }
+
+  /** Stages the next rows. @throws RefusalError, and the error of a write before. */
+  async add(rows: readonly DigestedRow[]): Promise<void> {
+    const found: Issue[] = [];
+    const write = this.#read(rows, found);
+    this.#issues.add(found);
+    await this.#writing;
+    this.#writing = write().then(() => this.#issues.flush());
+    // The next `await` of it throws its error.
+    this.#writing.catch(() => {});
+    if (performance.now() >= this.#checkAt) {
+      // After a write that failed, measuring fails too, and for another reason.
+      await this.#writing;
+      await checkStageBudget(this.#input.stage, this.#input.settings);
+      this.#checkAt = performance.now() + checkEveryMs;
+    }
+  }
+
+  /** Waits for the writes that have begun, and drops their errors. */
+  async abandon(): Promise<void> {
+    await this.#writing.catch(() => {});
+  }
+
+  /** Call once all rows were added. @throws as add */
+  async end(): Promise<StagedFile> {
+    const { stage, settings, org, today, now, hasManyFiles } = this.#input;
+    const { type } = this.#file.header;
+    await this.#writing;
+    await checkStageBudget(stage, settings);
+    const table = type === 'users' ? 'user_rows' : 'team_rows';
+    await createIndex(stage, table, 'key, line', 'key');
+    await analyze(stage, table);
+    const { few } = this.noted;
+    if (type === 'teams' || few.mayBeUnsound) await rejectUnsound(this.#input, this.#file, this.#issues);
+    const context = { ...contextOf(org, this.#file.file, today, now), hasManyFiles };
+    return { ...this.#file, context, mayKeep: this.noted.end(), areDistinct: type === 'users' && few.areDistinct };
+  }
+
+  #createReader(): BatchReader {
+    return createReader(this.#input, this.#file, (row, user) => this.noted.note(row, user));
+  }
 }

@@ -42,6 +42,8 @@ interface TableOfPlan {
 function runTables(dialect: Dialect): TableOfPlan[] {
   const number = dialect === 'sqlite' ? 'INTEGER PRIMARY KEY' : 'BIGSERIAL PRIMARY KEY';
   const json = dialect === 'sqlite' ? 'TEXT' : 'JSONB';
+  // A new user's, at once: on PostgreSQL an update writes the whole row and its indexes again.
+  const userId = dialect === 'sqlite' ? '' : "DEFAULT nextval('users_id_seq')";
   return [
     {
       // `line` is 0 for an issue of the whole file.
@@ -52,7 +54,7 @@ function runTables(dialect: Dialect): TableOfPlan[] {
       // Users that the run creates or changes, as they will be. `address`: the compared email where it is not
       // the key. `in_files`: as the directory has it from now on; null: as before.
       name: 'people',
-      columns: `n ${number}, key TEXT NOT NULL UNIQUE, id BIGINT, email TEXT, address TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
+      columns: `n ${number}, key TEXT NOT NULL UNIQUE, id BIGINT ${userId}, email TEXT, address TEXT, user_name TEXT, first_name TEXT, last_name TEXT,
         manager_key TEXT, manager_id BIGINT, account_type TEXT, is_admin INT, status TEXT, deactivation_date TEXT,
         deactivate_at BIGINT, deactivated_at BIGINT, deactivated_by TEXT, custom ${json},
         in_files TEXT, is_new INT NOT NULL, is_stub INT NOT NULL, file INT, line INT`,
@@ -69,9 +71,11 @@ function runTables(dialect: Dialect): TableOfPlan[] {
       columns: `n ${number}, key TEXT NOT NULL UNIQUE, id BIGINT, name TEXT, owner_key TEXT, owner_id BIGINT, parent_key TEXT,
         parent_id BIGINT, type TEXT, is_new INT NOT NULL, is_stub INT NOT NULL, file INT, line INT`,
     },
+    // `name`: the team's, as the cell has it. `person`: the number of a user whom the same row creates, whose creation the membership
+    // is recorded with.
     {
       name: 'joins',
-      columns: 'person_key TEXT, team_key TEXT, file INT, line INT, PRIMARY KEY (person_key, team_key)',
+      columns: 'person_key TEXT, team_key TEXT, name TEXT, file INT, line INT, person BIGINT',
     },
     { name: 'leaves', columns: 'person_key TEXT, team_key TEXT, PRIMARY KEY (person_key, team_key)' },
     { name: 'changes', columns: 'file INT, line INT, entity TEXT, key TEXT, field TEXT, before TEXT, after TEXT' },
@@ -81,6 +85,9 @@ function runTables(dialect: Dialect): TableOfPlan[] {
     },
   ];
 }
+
+/** The table of the rows of several files that are planned together: the place of each in its own file. */
+export const placesTable = { name: 'places', columns: 'line INTEGER PRIMARY KEY, file INT, own_line INT' };
 
 /** Tables of one file. `state` of a row: 0 is planned, 1 repeats an earlier row, 2 is faulty. `clears`: as takeClears. */
 function fileTables(dialect: Dialect): TableOfPlan[] {

@@ -10,17 +10,42 @@ import { readUser, type UserRow } from '../read/userrow.js';
 import { startOfDay } from '../schedule/calendar.js';
 import type { Issue } from '../types.js';
 import type { FileInput, PlanInput } from './input.js';
-import { stageTeams, stageUsers } from './stagedrows.js';
+import { type Staged, stageTeams, stageUsers } from './stagedrows.js';
 
 /** Reads rows and adds their issues to `found`. The returned function writes the rows into the stage. */
-type BatchReader = (rows: readonly DigestedRow[], found: Issue[]) => () => Promise<void>;
+export type BatchReader = (rows: readonly DigestedRow[], found: Issue[]) => () => Promise<void>;
+
+/** Reads rows of a users file and adds their issues to `found`. */
+export type UsersReader = (rows: readonly DigestedRow[], found: Issue[]) => Staged<UserRow>[];
 
 /** @param onUser is called for each row that a user is read from. */
+export function createUsersReader(
+  { org, today, erased }: PlanInput,
+  { header, columns }: Pick<FileInput, 'header' | 'columns'>,
+  onUser: (row: DigestedRow, user: UserRow) => void,
+): UsersReader {
+  const token = org.options.clearToken;
+  const calendar = { today, startOfDay: createDayCache(org.timeZone) };
+  return (rows, found) =>
+    present(
+      dropMiscounted(rows, header, found).map((written) => {
+        const { row, clears } = takeClears(written, columns, token, found);
+        const read = readUser(row, columns, calendar, found);
+        const user = erased === undefined || read === null ? read : dropErasedUser(read, erased, columns, found);
+        if (user === null) return null;
+        onUser(written, user);
+        return Object.assign(user, { clears });
+      }),
+    );
+}
+
+/** @param onUser as createUsersReader takes it. */
 export function createReader(
-  { stage, org, today, erased }: PlanInput,
+  input: PlanInput,
   { header, columns }: FileInput,
   onUser: (row: DigestedRow, user: UserRow) => void,
 ): BatchReader {
+  const { stage, org, erased } = input;
   const token = org.options.clearToken;
   if (header.type === 'teams')
     return (rows, found) => {
@@ -35,18 +60,9 @@ export function createReader(
       );
       return () => stageTeams(stage, teams);
     };
-  const calendar = { today, startOfDay: createDayCache(org.timeZone) };
+  const readUsers = createUsersReader(input, { header, columns }, onUser);
   return (rows, found) => {
-    const users = present(
-      dropMiscounted(rows, header, found).map((written) => {
-        const { row, clears } = takeClears(written, columns, token, found);
-        const read = readUser(row, columns, calendar, found);
-        const user = erased === undefined || read === null ? read : dropErasedUser(read, erased, columns, found);
-        if (user === null) return null;
-        onUser(written, user);
-        return Object.assign(user, { clears });
-      }),
-    );
+    const users = readUsers(rows, found);
     return () => stageUsers(stage, users);
   };
 }

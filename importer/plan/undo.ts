@@ -182,6 +182,8 @@ function ringsOf(stage: Stage, plan: 'people' | 'groups', edge: 'manager' | 'par
   const isBack = `r.entity = '${entity}' AND r.field = '${label}' AND r.fate = 'back'`;
   const old = `(SELECT a.${key} FROM ${table} y JOIN ${table} a ON a.id = y.${edge}_id WHERE y.id = p.id)`;
   return {
+    planned: plan,
+    above: `${edge}_key`,
     changed: `SELECT p.key, p.${edge}_key, ${old}, CAST(r.n AS INTEGER) FROM ${s}.${plan} p CROSS JOIN ${s}.reversals r
       WHERE r.id = p.id AND ${isBack} AND r.before IS NOT NULL`,
     follow: (

@@ -72,7 +72,7 @@ export async function takeBackMemberships(stage: Stage, org: string): Promise<vo
   );
   const pairs = `SELECT r.key, k.name_key FROM ${s}.reversals r JOIN teams k ON k.id = ${teamId}
     WHERE r.field = 'Teams' AND r.entity = 'user' AND r.fate = 'back'`;
-  const once = 'ON CONFLICT (person_key, team_key) DO NOTHING';
+  const once = 'ON CONFLICT DO NOTHING';
   await run(stage, `INSERT INTO ${s}.leaves (person_key, team_key) ${pairs} AND r.after IS NOT NULL ${once}`, { org });
   await run(stage, `INSERT INTO ${s}.joins (person_key, team_key) ${pairs} AND r.after IS NULL ${once}`, { org });
 }

@@ -57,7 +57,7 @@ export async function rejectUnsound(
     const label = labelOf(columns, column);
     const lines: number[] = [];
     const query = `SELECT r.line, r.${email} AS value FROM ${stage.prefix}.${table} r
-      WHERE ${isUnsound(`r.${key}`, needsDot)} AND ${isUnknown(stage, `r.${key}`)} AND r.line > :after
+      WHERE ${whereUnsound(`r.${key}`, needsDot)} AND ${isUnknown(stage, `r.${key}`)} AND r.line > :after
       ORDER BY r.line LIMIT :limit`;
     for await (const page of pagesByLine<{ line: number; value: string }>(stage, query, { org: org.id })) {
       lines.push(...page.map(({ line }) => line));
@@ -69,8 +69,14 @@ export async function rejectUnsound(
   }
 }
 
-/** A condition: the address has an apostrophe before it, or no dot after the @. */
-function isUnsound(key: string, needsDot: boolean): string {
+/** Whether the address has an apostrophe before it, or no dot after the @. */
+export function isUnsound(key: string, needsDot: boolean): boolean {
+  const at = key.indexOf('@');
+  return key.startsWith("'") || (needsDot && (at < 0 || !key.includes('.', at + 1)));
+}
+
+/** The same as a condition. */
+function whereUnsound(key: string, needsDot: boolean): string {
   return `(${key} LIKE '''%'${needsDot ? ` OR ${key} NOT LIKE '%@%.%'` : ''})`;
 }
 

@@ -46,6 +46,10 @@ export async function gatherUsers(stage: Stage, context: PlanContext, { fields }
       "u.deactivated_by IN ('undo', 'absence')",
     )
     .join(' OR ');
+  // What a query reads from the table that it fills, SQLite copies first.
+  const isSqlite = stage.dialect === 'sqlite';
+  const isUnplanned = isSqlite ? '' : `AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)`;
+  const unlessPlanned = isSqlite ? 'ON CONFLICT (key) DO NOTHING' : '';
   const known = `FROM ${s}.user_rows r CROSS JOIN users u LEFT JOIN users m ON m.id = u.manager_id
     WHERE u.org_id = :org AND u.email_key = r.key AND r.state = 0`;
   await run(
@@ -54,7 +58,7 @@ export async function gatherUsers(stage: Stage, context: PlanContext, { fields }
        status, deactivation_date, deactivate_at, deactivated_at, deactivated_by, custom, in_files, is_new, is_stub, file, line)
      SELECT r.key, u.id, u.email, u.user_name, u.first_name, u.last_name, m.email_key, u.manager_id, u.account_type, u.is_admin,
        u.status, u.deactivation_date, u.deactivate_at, u.deactivated_at, u.deactivated_by, u.custom, 'row', 0, 0, :file, r.line
-     ${known} AND (${differs}) AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)`,
+     ${known} AND (${differs}) ${isUnplanned} ${unlessPlanned}`,
     bindingsOf(context),
   );
   // A user whom an earlier file of the run only named is created by the row that describes them, and keeps that name.
@@ -81,8 +85,7 @@ export async function gatherUsers(stage: Stage, context: PlanContext, { fields }
        COALESCE(r.custom, '{}'), 'row', 1, 0, :file, r.line
      FROM ${s}.user_rows r WHERE r.state = 0
        AND NOT EXISTS (SELECT 1 FROM users u WHERE u.org_id = :org AND u.email_key = r.key)
-       AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = r.key)
-     ORDER BY r.line`,
+       ${isUnplanned} ORDER BY r.line ${unlessPlanned}`,
     bindingsOf(context),
   );
   await addStubs(stage, context, {
@@ -160,28 +163,46 @@ async function changeKnown(stage: Stage, context: PlanContext): Promise<void> {
 /** Counts the users whom the file creates and changes. */
 export async function countUsers(stage: Stage, context: PlanContext): Promise<RowCounts> {
   const s = stage.prefix;
+  const bindings = bindingsOf(context);
   const n = (sql: string) => `(SELECT COUNT(*) FROM ${sql})`;
-  const counts = {
-    created: n(`${s}.people p WHERE ${isOwn}`),
+  const countAll = async <Name extends string>(
+    counts: Record<Name, string>,
+    from = '',
+  ): Promise<Record<Name, number>> => {
+    const columns = Object.entries(counts).map(([name, sql]) => `${sql} AS ${name}`);
+    const [found] = await rows<Record<Name, number | string>>(stage, `SELECT ${columns.join(', ')} ${from}`, bindings);
+    return Object.fromEntries(Object.entries(found!).map(([name, value]) => [name, Number(value)])) as never;
+  };
+  // One look at each of them: they are most of a first import.
+  const { created, effective, deactivated, scheduled } = await countAll(
+    {
+      created: 'COUNT(*)',
+      effective: n(`${s}.user_rows WHERE state = 0`),
+      deactivated: `COUNT(CASE WHEN p.status = 'deactivated' THEN 1 END)`,
+      scheduled: 'COUNT(p.deactivate_at)',
+    },
+    `FROM ${s}.people p WHERE ${isOwn}`,
+  );
+  // Each row creates a user: it changes no one.
+  if (created === effective) return { created, updated: 0, unchanged: 0, deactivated, scheduled };
+  const known = await countAll({
     updated: n(
       `(SELECT c.key FROM ${s}.changes c WHERE c.file = :file AND c.entity = 'user'
          AND NOT EXISTS (SELECT 1 FROM ${s}.people p WHERE p.key = c.key AND ${isOwn}) GROUP BY c.key) changed`,
     ),
-    effective: n(`${s}.user_rows WHERE state = 0`),
-    deactivated: `${n(`${s}.people p WHERE ${isOwn} AND p.status = 'deactivated'`)}
-      + ${n(`${s}.changes WHERE file = :file AND field = 'Status' AND after = 'deactivated'`)}`,
-    scheduled: `${n(`${s}.people p WHERE ${isOwn} AND p.deactivate_at IS NOT NULL`)} + ${n(
+    deactivated: n(`${s}.changes WHERE file = :file AND field = 'Status' AND after = 'deactivated'`),
+    scheduled: n(
       `${s}.changes c CROSS JOIN ${s}.people p WHERE p.key = c.key AND c.file = :file AND c.field = 'Deactivation Date'
          AND c.entity = 'user' AND p.deactivate_at IS NOT NULL`,
-    )}`,
+    ),
+  });
+  return {
+    created,
+    updated: known.updated,
+    unchanged: effective - created - known.updated,
+    deactivated: deactivated + known.deactivated,
+    scheduled: scheduled + known.scheduled,
   };
-  const columns = Object.entries(counts).map(([name, sql]) => `${sql} AS ${name}`);
-  type Counted = Record<keyof typeof counts, number>;
-  const [found] = await rows<Counted>(stage, `SELECT ${columns.join(', ')}`, bindingsOf(context));
-  const [created, updated, effective, deactivated, scheduled] = Object.keys(counts).map((name) =>
-    Number(found![name as keyof Counted]),
-  ) as [number, number, number, number, number];
-  return { created, updated, unchanged: effective - created - updated, deactivated, scheduled };
 }
 
 /**

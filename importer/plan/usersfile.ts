@@ -19,7 +19,7 @@ export async function planUsersFile(input: PlanInput, file: StagedFile, issues: 
   const { context, columns, reading, rows } = file;
   const hasIdentifier = input.org.options.identifier !== undefined;
 
-  await faultDuplicates(stage, 'user_rows', columns, issues);
+  if (!file.areDistinct) await faultDuplicates(stage, 'user_rows', columns, issues);
   input.reportProgress({ phase: 'planning', file: file.name, rows });
   const isPassed = hasIdentifier && (await identifyUsers(input, file, issues));
   refuseFaulty(issues.counts.fault, rows, settings);

@@ -3,11 +3,11 @@ import { describe, RefusalError, refuse } from '../codes.js';
 import { addressAt, cellAt } from './cell.js';
 import { addFact, type DateFacts, isEarly, isPlainDate, noFacts, readDate } from './dates.js';
 import { readBoolean } from './fieldvalues.js';
-import { readCell } from './formulaguard.js';
 import { type Header, mergeTwins, readHeader } from './header.js';
 import type { Wording } from './labels.js';
 import { isEmail } from './normalize.js';
 import { isNull } from './nullwords.js';
+import { ownText } from './owntext.js';
 import type { Limits, Row } from './parse.js';
 import type { ValueRules } from './valuerules.js';
 
@@ -54,27 +54,43 @@ export async function surveyRows(
   rules: ValueRules,
   onProgress: (rows: number) => void,
 ): Promise<Survey> {
-  const survey: Survey = { header: null, facts: [], rows: 0 };
+  const survey = beginSurvey();
   for await (const batch of batches) {
-    for (const row of batch) {
-      if (survey.header === null) {
-        survey.header = readHeader(row, limits, wording, batch.slice(1, 21));
-        survey.facts = survey.header.columns.map(() => ({
-          values: 0,
-          booleans: { count: 0, misfits: 0, misfit: null },
-          plainDates: { count: 0, misfits: 0, misfit: null },
-          hasNulls: false,
-          dates: noFacts(),
-        }));
-      } else {
-        survey.rows++;
-        addRow(survey, row, rules);
-      }
-    }
-    if (survey.rows > limits.maxRows) throw new RefusalError(refuse('too_many_rows', { limit: limits.maxRows }));
+    surveyBatch(survey, batch, limits, wording, rules);
     onProgress(survey.rows);
   }
   return survey;
+}
+
+/** Of no row. */
+export function beginSurvey(): Survey {
+  return { header: null, facts: [], rows: 0 };
+}
+
+/** Adds the next rows. @throws RefusalError */
+export function surveyBatch(
+  survey: Survey,
+  batch: readonly Row[],
+  limits: Limits,
+  wording: Wording,
+  rules: ValueRules,
+): void {
+  for (const row of batch) {
+    if (survey.header === null) {
+      survey.header = readHeader(row, limits, wording, batch.slice(1, 21));
+      survey.facts = survey.header.columns.map(() => ({
+        values: 0,
+        booleans: { count: 0, misfits: 0, misfit: null },
+        plainDates: { count: 0, misfits: 0, misfit: null },
+        hasNulls: false,
+        dates: noFacts(),
+      }));
+    } else {
+      survey.rows++;
+      addRow(survey, row, rules);
+    }
+  }
+  if (survey.rows > limits.maxRows) throw new RefusalError(refuse('too_many_rows', { limit: limits.maxRows }));
 }
 
 /** Whether the row has sound quotes, and as many cells as the header; more blank ones at the end are allowed. */
@@ -121,30 +137,34 @@ function addRow(survey: Survey, sent: Row, rules: ValueRules): void {
   if (!hasKey(row, survey.header!)) return;
   for (const { index, meaning } of survey.header!.columns) {
     if (meaning.kind === 'ignored' || meaning.kind === 'status') continue;
-    const facts = survey.facts[index]!;
-    const value = readCell(row.cells[index] ?? '');
-    if (value === '') continue;
     const isStandard = meaning.kind === 'standard';
     if (isStandard && meaning.column !== 'deactivationDate') continue;
+    const facts = survey.facts[index]!;
+    const value = cellAt(row, index);
+    if (value === null) continue;
     if (isNull(value, rules)) {
       facts.hasNulls = true;
       continue;
     }
     if (isStandard && isEarly(value)) continue;
     facts.values++;
-    addFit(facts.booleans, row.line, value, (text) => readBoolean(text) !== null);
+    if (isOpen(facts.booleans)) addFit(facts.booleans, row.line, value, readBoolean(value) !== null);
     // The dates of a column decide their order, also where other values make it a text.
     const readings = readDate(value);
     if (readings !== null) addFact(facts.dates, readings);
-    addFit(facts.plainDates, row.line, value, isPlainDate);
+    if (isOpen(facts.plainDates)) addFit(facts.plainDates, row.line, value, isPlainDate(value, readings));
   }
 }
 
-function addFit(fit: Fit, line: number, value: string, fits: (text: string) => boolean): void {
-  if (fit.misfits > fit.count + mostMisfits) return;
-  if (fits(value)) fit.count++;
+/** Whether the values of a column may still be of the type: it is found out for no others. */
+function isOpen({ count, misfits }: Fit): boolean {
+  return misfits <= count + mostMisfits;
+}
+
+function addFit(fit: Fit, line: number, value: string, fits: boolean): void {
+  if (fits) fit.count++;
   else {
     fit.misfits++;
-    fit.misfit ??= { line, value };
+    fit.misfit ??= { line, value: ownText(value) };
   }
 }

@@ -48,6 +48,9 @@ const certain: readonly { form: RegExp; year: number; month: number; day: number
   { form: pattern(`${weekday}${ordinal}[-/ ]${month}[-/, ] ?(\\d{4})`), year: 4, month: 3, day: 2, weekday: 1 },
   { form: pattern(`${weekday}${month}[-. ]${ordinal}(?:[- ]|, ?)(\\d{4})`), year: 4, month: 2, day: 3, weekday: 1 },
 ];
+/** Of the form of most dates, 2026-12-31. */
+const iso = /^\d{4}-\d{2}-\d{2}$/;
+const dash = 45;
 const slashed = pattern('(\\d{1,2})([-/])(\\d{1,2})\\2(\\d{4})');
 /** The first letters of all of these that do not begin with a digit. */
 const named = /^(?:sun|mon|tue|wed|thu|fri|sat|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)/i;
@@ -66,6 +69,13 @@ export function readDate(text: string): DateReadings | null {
   // Most cells are not dates: this finds that out at a tenth of the cost.
   const code = text.charCodeAt(0);
   if (text.length > longest || text.length < 8 || ((code < 48 || code > 57) && !named.test(text))) return null;
+  if (text.length === 10 && text.charCodeAt(4) === dash && text.charCodeAt(7) === dash) {
+    const year = readDigits(text, 0, 4);
+    const month = readDigits(text, 5, 7);
+    const day = readDigits(text, 8, 10);
+    const date = isDay(year, month, day) ? text : null;
+    if (!Number.isNaN(year + month + day)) return { mdy: date, dmy: date };
+  }
   for (const { form, year, month, day, weekday } of certain) {
     const found = form.exec(text);
     if (found === null) continue;
@@ -108,11 +118,11 @@ const midnight = /^(?:0?0:00(?::00(?:[.,]0+)?)?|12:00(?::00(?:[.,]0+)?)? ?AM)(?:
 
 /**
  * Whether a text is nothing more than a date, so that a new field may be one of dates: digits alone may be a number, and a time
- * of day would be lost.
+ * of day would be lost. @param readings of the text, where they are known.
  */
-export function isPlainDate(text: string): boolean {
-  const readings = readDate(text);
+export function isPlainDate(text: string, readings: DateReadings | null = readDate(text)): boolean {
   if (readings === null || (readings.mdy === null && readings.dmy === null)) return false;
+  if (text.length === 10 && iso.test(text)) return true;
   if (/^\d+$/.test(text)) return false;
   const clock = /\d{1,2}:.*$/.exec(text.replace(/[+-]\d\d:?\d\d$/, ''))?.[0];
   return clock === undefined || midnight.test(clock);
@@ -168,12 +178,27 @@ function isOn(date: string | null, name: string | undefined): boolean {
 }
 
 function toIso(year: string, month: string, day: string): string | null {
-  const [y, m, d] = [Number(year), Number(month), Number(day)];
-  if (y < 1 || m < 1 || m > 12 || d < 1 || d > daysIn(y, m)) return null;
+  if (!isDay(Number(year), Number(month), Number(day))) return null;
   return `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`;
+}
+
+/** Whether the calendar has the day. */
+function isDay(year: number, month: number, day: number): boolean {
+  return year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
 }
 
 function daysIn(year: number, month: number): number {
   if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28;
-  return [4, 6, 9, 11].includes(month) ? 30 : 31;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+}
+
+/** The number that the characters from one place to before another are; NaN: they are not all digits. */
+function readDigits(text: string, from: number, to: number): number {
+  let number = 0;
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    number = number * 10 + digit;
+  }
+  return number;
 }

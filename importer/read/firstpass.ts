@@ -15,7 +15,7 @@ import { type Survey, surveyRows } from './columnsurvey.js';
 import type { ErasedPeople } from './erased.js';
 import { mostFields, widenLimits } from './fieldlimit.js';
 import type { Header } from './header.js';
-import { digestOf, type KnownRows } from './knownrowfilter.js';
+import { digestOf, hexOf, type KnownRows } from './knownrowfilter.js';
 import { wordingOf } from './labels.js';
 import { emailKey } from './normalize.js';
 import type { Limits, Row } from './parse.js';
@@ -74,15 +74,23 @@ async function survey(
   limits: Limits,
   onProgress: (rows: number) => void,
 ): Promise<OpenedFile> {
-  const { settings, org, fields, now } = input;
+  const { org, fields } = input;
   const rules = valueRulesOf(org.options);
   const token = org.options.clearToken;
   const batches = token === undefined ? reading.open() : withoutTokens(reading.open(), token);
   const found = await surveyRows(batches, limits, wordingOf(org, fields), rules, onProgress);
   found.rows += reading.recognized;
   if (found.header === null || found.rows === 0) return { reading, survey: found, columns: null };
-  const columns = planColumns(found.header, found, fields, org, now, mostFields(settings));
-  return { reading, survey: found, columns: { ...columns, teamAliases: input.teamAliases } };
+  return { reading, survey: found, columns: columnsOf(input, found, found.header) };
+}
+
+/** The columns of a file as the rows say that were surveyed so far. */
+export function columnsOf(
+  { settings, org, fields, now, teamAliases }: ReadInput,
+  found: Survey,
+  header: Header,
+): ColumnPlan {
+  return { ...planColumns(header, found, fields, org, now, mostFields(settings)), teamAliases };
 }
 
 /** A clear token decides neither the type of a field nor an order of dates. */
@@ -115,13 +123,13 @@ async function repeatsUser(known: KnownRows, { open, met }: Reading, { key }: He
 }
 
 /** The form of the file, with which its rows are stored as known. @param line the digest of the header's line. */
-export function formOf(line: Buffer, header: Header, columns: ColumnPlan): KnownForm {
-  return { header: line.toString('hex'), orders: formOrders(columns, header) };
+export function formOf(line: string, header: Header, columns: ColumnPlan): KnownForm {
+  return { header: hexOf(line), orders: formOrders(columns, header) };
 }
 
 /** The import hook may give a file other columns than its header has: those of the rows left out must be the same. */
 function formOrders(columns: ColumnPlan, { cells }: Header): string {
-  const labels = digestOf(JSON.stringify(cells)).toString('hex', 0, 16);
+  const labels = hexOf(digestOf(JSON.stringify(cells)), 16);
   return `${labels} ${ordersOf(columns)}`;
 }
 

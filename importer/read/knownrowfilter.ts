@@ -8,8 +8,8 @@
 import { hash } from 'node:crypto';
 import { type KnownForm, knownRowBytes } from '../../db/directory/knownrows.js';
 
-/** A file with more rows is planned whole each time: this bounds the memory. */
-export const mostKnownRows = 1024 * 1024;
+/** A file with more rows is planned whole each time: this bounds the memory, to about 100 MB. */
+export const mostKnownRows = 2 * 1024 * 1024;
 /** Length of the row's digest; the rest of the stored bytes is the digest of its user. */
 const digestBytes = 16;
 
@@ -19,10 +19,15 @@ const digestBytes = 16;
  */
 const [stored, noted, barred, added, dropped] = [0, 1, 2, 3, 4] as const;
 
-/** The digest of a row or a user (SHA-256), of which the first bytes are stored. */
-export function digestOf(bytes: Buffer | string): Buffer {
-  // In one call, which needs half of the time: two are made for each row.
-  return hash('sha256', bytes, 'buffer');
+/** The digest of a row or a user (SHA-256), of which the first bytes are stored: a character for each byte. */
+export function digestOf(bytes: Buffer | string): string {
+  // In one call, and as a text: a Buffer for it takes twice as long as the digest, and two are made for each row.
+  return hash('sha256', bytes, 'binary');
+}
+
+/** @param bytes how many of the digest */
+export function hexOf(digest: string, bytes = digest.length): string {
+  return Buffer.from(digest, 'latin1').toString('hex', 0, bytes);
 }
 
 export class KnownRows {
@@ -38,12 +43,18 @@ export class KnownRows {
   #isChanged = false;
   /** Whether the file that is being planned has the form of the rows that are kept. */
   #isOfForm = false;
+  /** Places of the rows that it notes are from the first to before the end: a run of many files has many small ones. */
+  #firstNoted = Number.POSITIVE_INFINITY;
+  #endNoted = 0;
+  /** Whether an earlier run stored a row. */
+  readonly hasStored: boolean;
 
   /** @param pieces whole rows, as `pieces` gives them. */
   constructor(form: KnownForm | null, pieces: readonly Buffer[]) {
     this.#form = form;
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     const rows = bytes / knownRowBytes;
+    this.hasStored = rows > 0;
     const capacity = capacityFor(rows);
     this.#rows = Buffer.alloc(capacity * knownRowBytes);
     this.#states = new Uint8Array(capacity);
@@ -79,13 +90,13 @@ export class KnownRows {
   }
 
   /** The position of the row with this digest, if an earlier run stored it; -1: it is not known. */
-  find(digest: Buffer): number {
+  find(digest: string): number {
     const place = this.#find(this.#byDigest, digest, 0, digestBytes);
     return place >= 0 && this.#states[place] === stored ? place : -1;
   }
 
   /** The position of the user's row; -1: there is none. */
-  findUser(user: Buffer): number {
+  findUser(user: string): number {
     return this.#find(this.#byUser, user, digestBytes, knownRowBytes);
   }
 
@@ -100,13 +111,13 @@ export class KnownRows {
   }
 
   /** Notes a row that is planned; its user's stored row is known no longer. */
-  note(digest: Buffer, user: Buffer, line: number): void {
+  note(digest: string, user: string, line: number): void {
     let place = this.findUser(user);
     if (place < 0) {
       if (this.#count === mostKnownRows) return;
       if (this.#count === this.#states.length) this.#reserve(this.#count * 2);
       place = this.#count++;
-      user.copy(this.#rows, place * knownRowBytes + digestBytes, 0, knownRowBytes - digestBytes);
+      this.#write(user, place * knownRowBytes, digestBytes, knownRowBytes);
       this.#index(this.#byUser, place, digestBytes);
     }
     this.#isChanged = true;
@@ -114,7 +125,9 @@ export class KnownRows {
     const isTwin = this.#states[place] === noted || this.#states[place] === barred;
     this.#states[place] = isTwin ? barred : noted;
     this.#lines[place] = line;
-    digest.copy(this.#rows, place * knownRowBytes, 0, digestBytes);
+    this.#firstNoted = Math.min(this.#firstNoted, place);
+    this.#endNoted = Math.max(this.#endNoted, place + 1);
+    this.#write(digest, place * knownRowBytes, 0, digestBytes);
   }
 
   /** Drops all rows but those that the current file has noted. */
@@ -126,8 +139,20 @@ export class KnownRows {
     }
   }
 
+  /** Drops all rows, those of the current file too, and their memory. */
+  forgetAll(): void {
+    this.settle(() => false);
+    this.#isChanged = true;
+    this.#count = 0;
+    this.#rows = Buffer.alloc(0);
+    this.#states = new Uint8Array(0);
+    this.#lines = new Int32Array(0);
+    this.#byDigest = new Int32Array(capacityFor(0) * 2);
+    this.#byUser = new Int32Array(capacityFor(0) * 2);
+  }
+
   /** Drops the row of a user whom the run changes otherwise than by a row. */
-  forgetUser(user: Buffer): void {
+  forgetUser(user: string): void {
     const place = this.findUser(user);
     if (place < 0) return;
     this.#isChanged = true;
@@ -139,12 +164,14 @@ export class KnownRows {
    * @param isKept whether the directory will have the values of the row on this line.
    */
   settle(isKept: (line: number) => boolean): void {
-    for (let place = 0; place < this.#count; place++) {
+    for (let place = this.#firstNoted; place < this.#endNoted; place++) {
       const state = this.#states[place];
       if (state === noted) this.#states[place] = this.#isOfForm && isKept(this.#lines[place]!) ? added : dropped;
       else if (state === barred) this.#states[place] = dropped;
     }
     this.#isOfForm = false;
+    this.#firstNoted = Number.POSITIVE_INFINITY;
+    this.#endNoted = 0;
   }
 
   /** The rows that are known when the run ends, for the constructor in the next run, in buffers of at most a mebibyte. */
@@ -164,14 +191,23 @@ export class KnownRows {
   }
 
   /** The position of the row whose bytes `from` to `to` equal the beginning of the digest. */
-  #find(index: Int32Array, digest: Buffer, from: number, to: number): number {
+  #find(index: Int32Array, digest: string, from: number, to: number): number {
     const mask = index.length - 1;
-    for (let slot = digest.readUInt32LE(0) & mask; ; slot = (slot + 1) & mask) {
+    const low = digest.charCodeAt(0) | (digest.charCodeAt(1) << 8);
+    const high = digest.charCodeAt(2) | (digest.charCodeAt(3) << 8);
+    for (let slot = (low | (high << 16)) & mask; ; slot = (slot + 1) & mask) {
       const place = index[slot]! - 1;
       if (place < 0) return -1;
-      const at = place * knownRowBytes;
-      if (this.#rows.compare(digest, 0, to - from, at + from, at + to) === 0) return place;
+      const at = place * knownRowBytes + from;
+      let same = 0;
+      while (same < to - from && this.#rows[at + same] === digest.charCodeAt(same)) same++;
+      if (same === to - from) return place;
     }
+  }
+
+  /** Writes the beginning of a digest into the bytes `from` to `to` of the row at `at`. */
+  #write(digest: string, at: number, from: number, to: number): void {
+    for (let byte = from; byte < to; byte++) this.#rows[at + byte] = digest.charCodeAt(byte - from);
   }
 
   #index(index: Int32Array, place: number, from: number): void {

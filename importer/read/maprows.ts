@@ -59,7 +59,7 @@ export async function* mapRows<T extends Row>(
       const problem = findProblem(row, sent);
       const result = problem ?? toCells(row, results[next++]!, columns, limits);
       if ('columns' in result) open(result.columns);
-      (columns === undefined ? waiting : mapped).push({ ...row, ...result.row });
+      (columns === undefined ? waiting : mapped).push({ ...row, isClean: false, ...result.row });
       if (columns === undefined && waiting.length >= mostWaiting) open(sent.labels);
     }
     if (mapped.length > 0) yield mapped;

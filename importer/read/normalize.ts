@@ -22,12 +22,14 @@ function trimEnds(text: string): string {
   return text.slice(start, end);
 }
 
+/** ASCII: composed already. */
+const ascii = /^\p{ASCII}*$/u;
 /** More combining marks in a row than any language writes (the limit of Unicode's Stream-Safe Text Format). */
 const longMarks = /\p{M}{31}/u;
 
 /** Unicode's composed form (NFC). It sorts the marks of a letter in quadratic time: a text with a longer row is left unchanged. */
 function compose(text: string): string {
-  return longMarks.test(text) ? text : text.normalize('NFC');
+  return ascii.test(text) || longMarks.test(text) ? text : text.normalize('NFC');
 }
 
 /** The text without invisible characters, wherever they are. */
@@ -74,15 +76,24 @@ export function isName(text: string): boolean {
   return text.length <= longestName;
 }
 
+/** Spaces between words that are not one space each. */
+const spaced = /\s\s|[^\S ]/;
+
 /** The text with one space between words and none around it. */
 export function collapse(text: string): string {
-  return text.trim().replace(/\s+/g, ' ');
+  const trimmedText = text.trim();
+  return spaced.test(trimmedText) ? trimmedText.replace(/\s+/g, ' ') : trimmedText;
 }
 
 const email =
   /^[^\s\p{Cc}\p{Cf}@"(),:;<>[\\\]]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)*[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?$/u;
 
+/** Some of these, as most addresses are, in a form that is quick to find; a part of at most 64 characters has no label that is too long. */
+const plainEmail = /^[\w+'-]+(?:\.[\w+'-]+)*@[A-Za-z\d]+(?:-+[A-Za-z\d]+)*(?:\.[A-Za-z\d]+(?:-+[A-Za-z\d]+)*)*$/;
+
 /** Whether this is an address as people have them (RFC 5321 lengths, a dot-atom or internationalized local part); no quoted local parts. */
 export function isEmail(text: string): boolean {
+  const at = text.indexOf('@');
+  if (at <= 64 && text.length - at <= 64 && plainEmail.test(text)) return true;
   return text.length <= 254 && email.test(text) && !/^\.|\.\.|\.@/.test(text);
 }

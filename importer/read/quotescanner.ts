@@ -4,6 +4,7 @@
  */
 import { refuse } from '../codes.js';
 import type { Refusal } from '../types.js';
+import type { HeaderShape } from './plainrows.js';
 
 /** `lead`: blanks at the beginning of a cell; `closed`: behind a quote that closes or is doubled; `trail`: blanks behind it. */
 type Place = 'start' | 'lead' | 'plain' | 'quoted' | 'closed' | 'trail' | 'faulty';
@@ -37,7 +38,7 @@ export class QuoteScanner {
   /** Separators of the record so far; the cells up to the last one that is not blank. */
   #separators = 0;
   #filled = 0;
-  #header: { cells: number; filled: number } | null = null;
+  #header: HeaderShape | null;
   /** The line of a faulty row; the next record decides whether it is certain. 0: none. */
   #doubted = 0;
   /** Whether the parser has the beginning of the record already: it has several lines, or a long one. */
@@ -62,8 +63,10 @@ export class QuoteScanner {
   /**
    * @param line the first line's number.
    * @param mostBytes of one faulty line.
+   * @param header of the file, where the text is the rest of one; null: the text begins with it.
    */
-  constructor(delimiter: string, line: number, mostBytes: number) {
+  constructor(delimiter: string, line: number, mostBytes: number, header: HeaderShape | null = null) {
+    this.#header = header;
     this.#separator = delimiter.charCodeAt(0);
     this.#line = line;
     this.#mostBytes = mostBytes;

@@ -18,7 +18,7 @@ const carriageReturn = 13;
 const quote = 34;
 
 export class RecordCutter {
-  #line = 1;
+  #line: number;
   /** Line ends within quotes, of the record that is being read. */
   #within = 0;
   #isOpen = false;
@@ -28,9 +28,10 @@ export class RecordCutter {
 
   readonly #mostBytes: number;
 
-  /** @param mostBytes the limit of one record. */
-  constructor(mostBytes: number) {
+  /** @param mostBytes the limit of one record. @param line of the text's beginning. */
+  constructor(mostBytes: number, line = 1) {
     this.#mostBytes = mostBytes;
+    this.#line = line;
   }
 
   /**

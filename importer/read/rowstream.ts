@@ -3,16 +3,16 @@
  * which a later run will know it.
  */
 import { RefusalError } from '../codes.js';
-import { digestOf, type KnownRows } from './knownrowfilter.js';
+import { digestOf, hexOf, type KnownRows } from './knownrowfilter.js';
 import { mapRows } from './maprows.js';
-import { type Limits, type Row, readRows } from './parse.js';
+import { type Digests, type Limits, type Row, readRows } from './parse.js';
 import { countLines, isBlank, RaggedError, type RawRecord, RecordCutter, trimRecord } from './records.js';
 import type { Source } from './source.js';
 import { decodeText } from './utf8text.js';
 
 export interface DigestedRow extends Row {
   /** null: the end of the row in the text is not certain. */
-  digest: Buffer | null;
+  digest: string | null;
 }
 
 export interface Reading {
@@ -35,26 +35,21 @@ const mostChangedRows = 100_000;
 
 /** Reads every row. */
 export function readWhole(source: Source, limits: Limits): Reading {
-  let pairing = new Pairing();
+  let digests = new RowDigests(limits);
   async function* openDigested(): AsyncGenerator<DigestedRow[]> {
-    pairing = new Pairing();
-    const text = cutBeside(decodeText(source.open()), limits, pairing);
-    const rows = readRows(text, () => decodeText(source.open()), limits);
-    yield* mapRows(withDigests(rows, pairing), source.mapper, limits);
+    const own = new RowDigests(limits);
+    digests = own;
+    const rows = readRows(decodeText(source.open()), () => decodeText(source.open()), limits, own);
+    yield* mapRows(own.complete(rows), source.mapper, limits);
   }
   const open = () => openRows(source, limits);
-  return { recognized: 0, met: null, open, openDigested, isSure: () => pairing.isWhole() };
+  return { recognized: 0, met: null, open, openDigested, isSure: () => digests.areSure() };
 }
 
 /** The rows of a file, header first. @throws RefusalError */
 export function openRows(source: Source, limits: Limits): AsyncGenerator<Row[]> {
   const reopen = () => decodeText(source.open());
   return mapRows(readRows(reopen(), reopen, limits), source.mapper, limits);
-}
-
-async function* withDigests(batches: AsyncIterable<Row[]>, pairing: Pairing): AsyncGenerator<DigestedRow[]> {
-  for await (const batch of batches)
-    yield batch.map((row) => ({ ...row, digest: pairing.take(row.line)?.digest ?? null }));
 }
 
 /** Reads a file again for one row; null: no row begins on that line. */
@@ -66,23 +61,51 @@ export async function findRow(open: Reading['open'], line: number): Promise<Row 
   return null;
 }
 
-/** Passes the text on, and gives its records to the pairing. */
-async function* cutBeside(text: AsyncIterable<Buffer>, limits: Limits, pairing: Pairing): AsyncGenerator<Buffer> {
-  const cutter = new RecordCutter(mostBytesOf(limits));
-  const add = (cut: () => RawRecord[]) => {
+/** Gives each row the digest of its record; those of rows that csv-parse reads are found beside it, by their lines. */
+class RowDigests implements Digests<DigestedRow> {
+  readonly #pairing = new Pairing();
+  readonly #limits: Limits;
+  /** null: csv-parse has read nothing. */
+  #cutter: RecordCutter | null = null;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  add({ line, cells, isClean = false }: Row, record: Buffer | string): DigestedRow {
+    return { line, cells, isClean, digest: digestOf(record) };
+  }
+
+  read(text: Buffer, line: number): void {
+    this.#cutter ??= new RecordCutter(mostBytesOf(this.#limits), line);
+    this.#pair(() => this.#cutter!.push(text));
+  }
+
+  end(): void {
+    if (this.#cutter !== null) this.#pair(() => this.#cutter!.end());
+  }
+
+  async *complete(batches: AsyncIterable<Row[]>): AsyncGenerator<DigestedRow[]> {
+    for await (const batch of batches)
+      yield batch.map((row) =>
+        'digest' in row ? (row as DigestedRow) : { ...row, digest: this.#pairing.take(row.line)?.digest ?? null },
+      );
+  }
+
+  /** Once the text has ended. */
+  areSure(): boolean {
+    return this.#pairing.isWhole();
+  }
+
+  #pair(cut: () => RawRecord[]): void {
     try {
-      for (const record of pairing.isRagged ? [] : cut())
-        pairing.add({ ...record, place: record.line, digest: digestOf(trimRecord(record)) });
+      for (const record of this.#pairing.isRagged ? [] : cut())
+        this.#pairing.add({ ...record, place: record.line, digest: digestOf(trimRecord(record)) });
     } catch (error) {
       if (!(error instanceof RaggedError)) throw error;
-      pairing.isRagged = true;
+      this.#pairing.isRagged = true;
     }
-  };
-  for await (const chunk of text) {
-    add(() => cutter.push(chunk));
-    yield chunk;
   }
-  add(() => cutter.end());
 }
 
 /**
@@ -95,7 +118,7 @@ export async function readChanged(
   known: KnownRows,
   onProgress: (rows: number) => void,
 ): Promise<Reading | null> {
-  if (known.form === null) return null;
+  if (known.form === null || !known.hasStored) return null;
   const changed = new ChangedRecords(known);
   try {
     const cutter = new RecordCutter(mostBytesOf(limits));
@@ -146,7 +169,7 @@ class ChangedRecords {
         return true;
       }
       // A line before the header may name another delimiter.
-    } else if (digest.toString('hex') !== this.#known.form?.header) return false;
+    } else if (hexOf(digest) !== this.#known.form?.header) return false;
     else this.#hasHeader = true;
     // A copy: a reference would keep the whole chunk in memory.
     this.records.push({ ...record, bytes: Buffer.from(record.bytes), digest, place: this.#place });
@@ -176,7 +199,7 @@ async function* openChanged(records: readonly PlacedRecord[], limits: Limits): A
 }
 
 interface PlacedRecord extends RawRecord {
-  digest: Buffer;
+  digest: string;
   /** The line where it begins in the text that is parsed: the file, or the file without known rows. */
   place: number;
 }

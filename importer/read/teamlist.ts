@@ -12,6 +12,10 @@ export interface TeamName {
  * @returns null when a quote is never closed.
  */
 export function splitTeams(cell: string): TeamName[] | null {
+  if (!/[",\\]/.test(cell)) {
+    const name = collapse(cell);
+    return name === '' ? [] : [{ key: nameKey(name), name }];
+  }
   const names = cell.includes('"') || cell.includes('\\') ? splitQuoted(cell) : cell.split(',');
   if (names === null) return null;
   const found = new Map<string, TeamName>();

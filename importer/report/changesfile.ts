@@ -24,13 +24,13 @@ export async function writeChanges(
   deps: Pick<ReportDeps, 'paths' | 'recipient' | 'encryptTo' | 'stage' | 'room'>,
   of: ChangesOf,
 ): Promise<SealedBlob | null> {
-  const total = await rankPlanned(deps.stage, { file: of.file, most: mostChanges });
+  const total = await rankPlanned(deps.stage, of.org, { file: of.file, most: mostChanges });
   return total === 0 ? null : writePieces(deps, renderChanges(deps, of, total));
 }
 
 /** The same as one text of a few megabytes at most, for a file that is not sealed; without a change only the line of labels. */
 export async function describeChanges(deps: Pick<ReportDeps, 'stage' | 'room'>, of: ChangesOf): Promise<string> {
-  const total = await rankPlanned(deps.stage, { file: of.file, most: mostChanges });
+  const total = await rankPlanned(deps.stage, of.org, { file: of.file, most: mostChanges });
   let text = '';
   for await (const piece of renderChanges(deps, of, total)) text += piece;
   return (hasWideLetters(text) ? byteOrderMark : '') + text;

@@ -89,11 +89,6 @@ export async function hasIssues(stage: Stage, file?: number): Promise<boolean> {
   return (await rows(stage, `SELECT 1 AS n FROM ${stage.prefix}.issues ${some} LIMIT 1`, { file })).length > 0;
 }
 
-/** Whether any file of the run brings a custom field. */
-export async function hasNewFields(stage: Stage): Promise<boolean> {
-  return (await rows(stage, `SELECT 1 AS n FROM ${stage.prefix}.fields LIMIT 1`)).length > 0;
-}
-
 /** Custom fields that a file brings, in the order of its columns (rule C1). */
 export async function listNewFields(stage: Stage, file: number): Promise<{ label: string; type: FieldType }[]> {
   const sql = `SELECT label, type FROM ${stage.prefix}.fields WHERE file = :file ORDER BY position`;

@@ -2,6 +2,7 @@
 
 import type { Stage } from '../../db/stage.js';
 import { count, createAs, createIndex, rows } from '../../db/stagesql.js';
+import { plannedChanges } from '../plan/memberships.js';
 import { rankOfChange, type ShownChange, valuesByLabel } from './changeorder.js';
 
 const pageRows = 5000;
@@ -12,16 +13,17 @@ const pageRows = 5000;
  */
 export async function rankPlanned(
   stage: Stage,
+  org: string,
   { file, most }: { file?: number | undefined; most?: number } = {},
 ): Promise<number> {
   const s = stage.prefix;
   const created = (entity: string, table: string, key: string, admin: string, line: string) =>
     `SELECT file, ${line}, '${entity}', ${key}, '', NULL, NULL, ${admin} FROM ${s}.${table}`;
-  const all = `(SELECT file, line, entity, key, field, before, after, 0 AS is_admin FROM ${s}.changes
+  const all = `(SELECT x.*, 0 AS is_admin FROM (${plannedChanges(s)}) x
        UNION ALL ${created('user', 'people', 'key', 'is_admin', 'line')} WHERE is_new = 1
        UNION ALL ${created('team', 'groups', 'key', '0', 'line')} WHERE is_new = 1
        UNION ALL ${created('field', 'fields', 'id', '0', '1')}) c ${file === undefined ? '' : 'WHERE c.file = :file'}`;
-  const bindings = { ...(file !== undefined && { file }), ...(most !== undefined && { most }) };
+  const bindings = { org, ...(file !== undefined && { file }), ...(most !== undefined && { most }) };
   const order = `${rankOfChange('c.is_admin = 1')}, c.file, c.line, c.entity, c.key, c.field, c.before, c.after`;
   await createAs(
     stage,
@@ -32,7 +34,7 @@ export async function rankPlanned(
   );
   await createIndex(stage, 'listed', 'place');
   if (most === undefined) return count(stage, `SELECT COUNT(*) AS n FROM ${s}.listed`);
-  return count(stage, `SELECT COUNT(*) AS n FROM ${all}`, file === undefined ? {} : { file });
+  return count(stage, `SELECT COUNT(*) AS n FROM ${all}`, { org, ...(file !== undefined && { file }) });
 }
 
 interface PlannedRow {

@@ -19,7 +19,7 @@ import { dateIn } from '../schedule/calendar.js';
 import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js';
 import { writeChanges } from './changesfile.js';
 import { hasRoomForRejected, writeRejected, writeReport } from './filereport.js';
-import { hasIssues, hasNewFields, indexIssues } from './findings.js';
+import { hasIssues, indexIssues } from './findings.js';
 import { ReportSet, summaryEndings } from './reportset.js';
 import { measureRoom } from './room.js';
 import { summarizeFile, summarizeRun } from './summary.js';
@@ -51,7 +51,8 @@ export interface PlannedRun {
  */
 export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, keep: Keep): Promise<Settlement> {
   const { run, org, sources, planned, stage, reportProgress } = plan;
-  const hasAnyIssue = await indexIssues(stage);
+  const mayHaveIssues = planned.map((one) => mayHaveIssue(org, one));
+  const hasAnyIssue = mayHaveIssues.includes(true) && (await indexIssues(stage));
   // Without issues there is no report but the summary: the storage need not be measured.
   const room = hasAnyIssue ? await measureRoom(deps, org, sources.length) : { leftBytes: 0 };
   const encryptTo = await findReportKey(deps.control.read, org.id, org.options.reportsTo);
@@ -68,7 +69,7 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
       [folder, summaryNames],
     ]),
   );
-  const hasFields = await hasNewFields(stage);
+  const hasFields = planned.some(({ hasNewFields }) => hasNewFields);
   const uploads: Settlement['uploads'][number][] = [];
   const files: FileOutcome[] = [];
   for (const [file, { source, upload }] of sources.entries()) {
@@ -77,7 +78,7 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
     const archivedAs = await set.reserve(archive, source.name);
     const stem = stemOf(splitPath(archivedAs).name);
     const reportOn = () => writeReport(fileDeps, file, source);
-    const isTold = hasAnyIssue && (await hasIssues(stage, file));
+    const isTold = hasAnyIssue && mayHaveIssues[file]! && (await hasIssues(stage, file));
     const report = isTold ? await set.add(folder, `${stem}.report.csv`, reportOn, archive) : null;
     const hasFaults = filePlan.users.faults + filePlan.teams.faults > 0 && hasRoomForRejected(fileDeps, source);
     const write = () => writeRejected(fileDeps, file, source, filePlan);
@@ -92,6 +93,11 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
   const summary = { ...summarizeRun(plan, files, contact), appliedAt: deps.now(), note };
   await set.addSummary(folder, summaryStem, summary);
   return { reports: set.reports, uploads, summary };
+}
+
+/** false: the stage need not be asked: users and teams that only cells name, and absences, are told once all files are planned. */
+function mayHaveIssue({ options }: Org, { hasIssues: has, users, teams }: PlannedFile): boolean {
+  return has || users.stubs + teams.stubs > 0 || options.omission !== undefined;
 }
 
 /** As writeRunReports, of a run that is held: its files stay queued under their paths, and the reports' names say `held`. */

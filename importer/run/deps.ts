@@ -4,11 +4,12 @@ import type { Paths } from '../../config/paths.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
+import type { StorePaths } from '../../storage/blobstore.js';
 import type { HookSource } from '../hooks/load.js';
 
 export interface RunDeps {
   settings: Settings;
-  paths: Paths;
+  paths: Paths & StorePaths;
   control: Db;
   directory: Db;
   logger: Logger;

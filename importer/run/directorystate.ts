@@ -10,7 +10,7 @@ import { listTeamAliases } from '../../db/directory/teamaliases.js';
 import { DatabaseError } from '../../db/error.js';
 import type { PlanInput } from '../plan/input.js';
 import { ErasedPeople } from '../read/erased.js';
-import { digestOf, KnownRows } from '../read/knownrowfilter.js';
+import { digestOf, hexOf, KnownRows } from '../read/knownrowfilter.js';
 import type { Application } from './apply.js';
 
 type Known = Pick<PlanInput, 'hooksDigest' | 'fields' | 'teamAliases' | 'known' | 'erased'>;
@@ -84,5 +84,5 @@ function digestRules({
     [...teamAliases].sort(([a], [b]) => (a < b ? -1 : 1)),
     ...(hooksDigest === undefined ? [] : [hooksDigest]),
   ];
-  return digestOf(JSON.stringify(rules)).toString('hex');
+  return hexOf(digestOf(JSON.stringify(rules)));
 }

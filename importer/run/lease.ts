@@ -45,8 +45,8 @@ export function holdLease({ control, now, logger, isStopping, onFile }: LeaseDep
     reportProgress: (latest: Progress) => {
       const isNewPhase = latest.phase !== progress.phase || latest.file !== progress.file;
       progress = latest;
-      // From here on the database is at work, and no longer the file's content.
-      if (latest.phase === 'applying') noteFile(null);
+      // The database is at work, on several files or on the plan, and no file's content is read.
+      if (latest.phase === 'applying' || (latest.phase === 'planning' && latest.file === null)) noteFile(null);
       if (isLost) throw new ImportError('lease_lost', `run ${run.id} belongs to another importer now`);
       // An applied run is settled before the importer stops: that takes a moment.
       if (isStopping() && latest.phase !== 'archiving') throw new ImportError('stopping', 'the importer stops');

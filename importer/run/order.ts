@@ -13,6 +13,7 @@ import { findUnrecorded } from '../../db/control/uploadrecords.js';
 import { findUpload, type HeaderType, isWaiting, recordHeaderTypes, type UploadRow } from '../../db/control/uploads.js';
 import { readPgpKeys } from '../../keys/pgp/keyset.js';
 import { openBlobOf } from '../../storage/blobs.js';
+import { placesOf, type StorePaths } from '../../storage/blobstore.js';
 import { splitPath } from '../../storage/path.js';
 import { SpaceError } from '../../storage/types.js';
 import { RefusalError, refuse } from '../codes.js';
@@ -39,7 +40,7 @@ export interface UploadSource {
 
 export interface SourceDeps {
   settings: Settings;
-  paths: Paths;
+  paths: Paths & StorePaths;
   control: Db;
   logger: Logger;
   /** Milliseconds since 1970; absent: the clock of the machine. */
@@ -65,6 +66,7 @@ export async function orderSources(
   const refusals = await findRefusals(deps, uploads, purpose);
   const typed: UploadSource[] = [];
   const pgp = pgpContext(deps, org, identity);
+  const keys = new RecentKeys(identity);
   const hooks = await findHooks(deps);
   const read = new Map<number, HeaderType>();
   // A file that is checked may be removed meanwhile: its next reading notices that. One that is imported has been claimed.
@@ -74,7 +76,7 @@ export async function orderSources(
     if (hooks?.beforeImport !== undefined) deps.onFile?.(upload.id);
     const refusal =
       refusals.get(upload.id) ?? (await askBeforeImport(hooks, deps.settings, toHookFile(upload, purpose)));
-    const sent = openUploadSource(deps, identity, upload, refusal, small);
+    const sent = openUploadSource(deps, identity, keys, upload, refusal, small);
     const source = withMapper(await readAs(unwrap(sent, deps.settings, pgp), org.options.encoding), hooks);
     const type = refusal === null ? await typeOf(deps, org, upload, source, read) : null;
     if (read.size === mostUnrecorded) await record(deps.control, read);
@@ -151,6 +153,7 @@ async function isRemoved({ read }: Db, { id }: UploadRow): Promise<boolean> {
 function openUploadSource(
   { paths, logger, control, onFile }: SourceDeps,
   identity: () => Promise<string>,
+  keys: RecentKeys,
   upload: UploadRow,
   refusal: Refusal | null,
   /** null: the file is opened each time. */
@@ -171,7 +174,8 @@ function openUploadSource(
       }
       const pieces: Buffer[] | null = small !== null && upload.size <= smallBytes ? [] : null;
       try {
-        const reader = await openBlobOf(paths, upload.blobId, identity);
+        const recent = small === null ? undefined : await keys.recent();
+        const reader = await openBlobOf(placesOf(paths, upload.org), upload.blobId, identity, { recent });
         const hash = createHash('sha256');
         try {
           for await (const piece of reader.stream()) {
@@ -202,6 +206,25 @@ function openUploadSource(
       }
     },
   };
+}
+
+/** How long an import takes the identities to be the same (ms): to look for a change costs more than to read a small file. */
+const recentMs = 1_000;
+
+/** The organization's identities, as they were at most a moment ago. */
+class RecentKeys {
+  readonly #identity: () => Promise<string>;
+  #read: { at: number; identities: string } | null = null;
+
+  constructor(identity: () => Promise<string>) {
+    this.#identity = identity;
+  }
+
+  async recent(): Promise<string> {
+    if (this.#read === null || performance.now() > this.#read.at + recentMs)
+      this.#read = { at: performance.now(), identities: await this.#identity() };
+    return this.#read.identities;
+  }
 }
 
 function refuseFor(cause: Cause, { maxFileMinutes, maxCheckMinutes, importerMemoryBytes }: Settings): Refusal {

@@ -161,6 +161,7 @@ async function planAndApply(
     today: run.hold?.today ?? dateIn(org.timeZone, moment),
     now: moment,
     ...known,
+    isOneByOne: run.attempts > 1,
     reportProgress,
   };
   const planned = await planFiles(

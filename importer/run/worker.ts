@@ -1,4 +1,6 @@
 /** Claims runs and works on them, one at a time, renewing the lease meanwhile. */
+import { startPhases } from '../../config/spans.js';
+import { readBlobPlace } from '../../db/control/blobplace.js';
 import { findOrg } from '../../db/control/orgs.js';
 import { giveUpRun } from '../../db/control/requeue.js';
 import { claimRun, hasLease, type KeptRuns, type Run, releaseRun } from '../../db/control/runs.js';
@@ -44,6 +46,11 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
   const leaseMs = settings.leaseSeconds * 1000;
   const run = await claimRun(control.write, owner, now(), leaseMs, id, deps.mostBytes, deps.kept);
   if (run === null) return 'idle';
+  // Read after the claim: a move of the sealed files waits for the end of claimed runs.
+  if ((await readBlobPlace(control.read)).number > (deps.paths.placeNumber ?? 0)) {
+    await releaseRun(control.write, run, false);
+    return 'idle';
+  }
   deps.onClaim?.();
   const mismatch = await (deps.requireFit?.() ?? requireFit(deps)).then(
     () => null,
@@ -54,6 +61,8 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
     return 'left';
   }
   const lease = holdLease(deps, run, leaseMs);
+  const phases = startPhases('run', now);
+  let ending = 'failed';
   try {
     await takeOver(deps, run);
     await judgeFileOfLost(deps, run);
@@ -73,7 +82,11 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
       await sweepStages(deps);
       return 'ended';
     }
-    const summary = await workRun({ ...deps, onFile: lease.onFile }, run, lease.reportProgress);
+    const summary = await workRun({ ...deps, onFile: lease.onFile }, run, (progress) => {
+      phases.begin(progress.phase);
+      lease.reportProgress(progress);
+    });
+    ending = summary?.state ?? 'left';
     if (summary === null) await lease.forgive();
     else {
       // Those of a run that is done were recorded with its end.
@@ -125,6 +138,14 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
     await releaseRun(control.write, run, !isExpected);
     return 'left';
   } finally {
+    const { org, id, kind, attempts } = run;
+    phases.end(
+      {
+        ...{ 'dropslot.org': org, 'dropslot.run': id, 'dropslot.run.kind': kind },
+        ...{ 'dropslot.attempt': attempts, 'dropslot.outcome': ending },
+      },
+      ending === 'failed',
+    );
     lease.end();
     deps.onFile?.(null);
   }

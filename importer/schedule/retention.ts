@@ -105,7 +105,7 @@ export async function removeExpiredPartials({ control, paths, settings, now, onS
     onStep?.('partials forgotten');
     const kept = partials.filter(({ state }) => state === 'kept').map(({ id }) => id);
     // A partial that is still being written keeps its file: its upload is published without this row.
-    await removePartials(paths, kept);
+    await removePartials({ control, paths }, kept);
     onStep?.('partials removed');
     removed += partials.length;
     if (partials.length < batchRows) return removed;

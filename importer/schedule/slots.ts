@@ -17,7 +17,7 @@ import {
 import { isSettled } from './cadence.js';
 import { dateIn, type Slot, timeIn } from './calendar.js';
 import type { Clock } from './clock.js';
-import { jitterOf, lastSlotOf, nextSlotOf } from './jitter.js';
+import { jitterOf, lastSlotOf, nextSlotOf, type SlotsOfOrg } from './jitter.js';
 import { startRounds } from './periodic.js';
 import { createWakeUp } from './wakeup.js';
 
@@ -180,7 +180,10 @@ function findNextSlot(orgs: readonly Org[], now: number, jitterMinutes = 0): num
 }
 
 /** Computes once for all organizations that have the same slots: a slot costs a tenth of a millisecond, and thousands share it. */
-export function shareSlots<T>(compute: (org: Org, jitterMs: number) => T, jitterMinutes: number): (org: Org) => T {
+export function shareSlots<T>(
+  compute: (org: SlotsOfOrg, jitterMs: number) => T,
+  jitterMinutes: number,
+): (org: SlotsOfOrg) => T {
   const known = new Map<string, T>();
   return (org) => {
     const jitterMs = jitterOf(org, jitterMinutes);

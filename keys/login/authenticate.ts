@@ -4,8 +4,8 @@ import type { Db, Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { isCertificateRevoked } from '../../db/control/certificates.js';
 import {
-  findLoginKey,
   findLoginKeys,
+  findOrgAndKey,
   hasPasswords,
   type LoginKey,
   type LoginKeyKind,
@@ -13,7 +13,7 @@ import {
   touchLoginKey,
 } from '../../db/control/keys.js';
 import { noteAttempt } from '../../db/control/loginattempts.js';
-import { findOrg, findOrgs, type Org } from '../../db/control/orgs.js';
+import { findOrgs, type Org } from '../../db/control/orgs.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { judgeCertificate } from './certificateterms.js';
 import { fingerprintOf } from './fingerprint.js';
@@ -95,9 +95,16 @@ export interface AuthenticatorDeps {
   control: Db;
   settings: Pick<Settings, 'sftpPlans'>;
   now: () => number;
+  /** Commits writes that arrive together in one transaction; default: each in its own. */
+  commit?: <T>(work: (tx: Queryable) => Promise<T>) => Promise<T>;
 }
 
-export function createAuthenticator({ control, settings, now }: AuthenticatorDeps): Authenticator {
+export function createAuthenticator({
+  control,
+  settings,
+  now,
+  commit = (work) => control.transact(work, { isRepeatable: true }),
+}: AuthenticatorDeps): Authenticator {
   const passwords = new PasswordQueue();
   return {
     async authenticate(orgId, publicKey, address) {
@@ -131,7 +138,7 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       const at = now();
       const event = { at, org: org.id, actor: `key:${fingerprint}`, action: 'login.accepted', subject: org.id };
       const detail = { permission, ...(credential !== fingerprint && { authority: credential }), ...details };
-      await control.transact(async (tx) => {
+      await commit(async (tx) => {
         await touchLoginKey(tx, org.id, credential, { at, ...details });
         await noteAttempt(tx, { org: org.id, fingerprint, credential, at, ...details, reason: null });
         await recordAudit(tx, { ...event, detail });
@@ -142,7 +149,7 @@ export function createAuthenticator({ control, settings, now }: AuthenticatorDep
       const event = { at, org, actor: isProven ? `key:${fingerprint}` : 'system', action: 'login.refused' };
       const detail = { reason: denied, address, client, proven: isProven };
       const of = isOwn ? credential : null;
-      await control.transact(async (tx) => {
+      await commit(async (tx) => {
         await noteAttempt(tx, { org, fingerprint, credential: of, at, address, client, reason: denied });
         if (isOwn && !unaudited.includes(denied)) await recordAudit(tx, { ...event, subject: fingerprint, detail });
       });
@@ -226,12 +233,11 @@ function nameOf(org: string, credential: string): string {
 async function loadState(db: Queryable, orgId: string, { credential, certificate }: Presented): Promise<StoredState> {
   const marks = certificate === null ? [] : marksOf(certificate);
   const id = toText(orgId);
-  const [org, key, isRevoked] = await Promise.all([
-    findOrg(db, id),
-    findLoginKey(db, id, credential),
+  const [found, isRevoked] = await Promise.all([
+    findOrgAndKey(db, id, credential),
     marks.length > 0 && isCertificateRevoked(db, id, credential, marks),
   ]);
-  return { org, key, isRevoked };
+  return { ...found, isRevoked };
 }
 
 function marksOf({ serial, keyId, fingerprint }: Certificate) {

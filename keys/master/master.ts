@@ -1,7 +1,7 @@
 /** Owns the master key: the operator's age identity, which opens every organization's identity. */
-import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { KeyError } from '../error.js';
 import { createPrivateFile, replacePrivateFile } from '../file.js';
+import { loadAge } from './agelibrary.js';
 import { isProtected, protect, unprotect } from './passphrase.js';
 import { createMasterSecrets, type MasterSecrets, type SecretPaths } from './secrets.js';
 
@@ -18,7 +18,8 @@ export interface MasterKey {
 /** `hybrid` is post-quantum: ML-KEM-768 with X25519. */
 export type IdentityType = 'x25519' | 'hybrid';
 
-export function generateIdentityOf(type: IdentityType): Promise<string> {
+export async function generateIdentityOf(type: IdentityType): Promise<string> {
+  const { generateHybridIdentity, generateX25519Identity } = await loadAge();
   return type === 'hybrid' ? generateHybridIdentity() : generateX25519Identity();
 }
 
@@ -56,12 +57,14 @@ export async function loadMaster(
 }
 
 export async function generateMaster(type: IdentityType): Promise<MasterKey> {
+  const { identityToRecipient } = await loadAge();
   const identity = await generateIdentityOf(type);
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
 /** Each identity of a master key as one of its own, the newest first. */
-export function splitMaster({ identity }: MasterKey): Promise<MasterKey[]> {
+export async function splitMaster({ identity }: MasterKey): Promise<MasterKey[]> {
+  const { identityToRecipient } = await loadAge();
   return Promise.all(
     identity.split('\n').map(async (line) => ({ identity: line, recipient: await identityToRecipient(line) })),
   );
@@ -98,6 +101,7 @@ async function readMaster(secrets: MasterSecrets): Promise<MasterKey | null> {
   if (identity === undefined)
     throw new KeyError('malformed', `master key ${path}: expected a line AGE-SECRET-KEY-…, found none`);
   try {
+    const { identityToRecipient } = await loadAge();
     const recipients = await Promise.all(identities.map((one) => identityToRecipient(one)));
     return { identity: identities.join('\n'), recipient: recipients[0]! };
   } catch (cause) {

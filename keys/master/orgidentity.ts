@@ -1,10 +1,10 @@
 /** Owns an organization's age identities, which open all its files: creates and opens them, sealed to the master key. */
 import { createHash } from 'node:crypto';
-import { armor, Decrypter, identityToRecipient } from 'age-encryption';
 import type { Org, SealedIdentity } from '../../db/control/orgs.js';
 import { KeyError } from '../error.js';
+import { loadAge } from './agelibrary.js';
 import { generateIdentityOf, type IdentityType, type MasterKey } from './master.js';
-import { asIdentity, sealText } from './sealedtext.js';
+import { asIdentity, openBytes, sealText } from './sealedtext.js';
 import { recipientOf } from './x25519.js';
 
 /** Creates an identity; `sealedIdentity` is an armored age file that only the master key opens. */
@@ -14,7 +14,7 @@ export async function createOrgIdentity(
 ): Promise<{ recipient: string; sealedIdentity: string }> {
   const identity = await generateIdentityOf(type);
   return {
-    recipient: await identityToRecipient(identity),
+    recipient: await (await loadAge()).identityToRecipient(identity),
     sealedIdentity: await sealText(masterRecipient, identity),
   };
 }
@@ -50,7 +50,9 @@ export async function openSealedIdentity(
 /** null: it is no identity. */
 async function nameRecipient(identity: string): Promise<string | null> {
   try {
-    return typeof asIdentity(identity) === 'string' ? await identityToRecipient(identity) : recipientOf(identity);
+    return typeof asIdentity(identity) === 'string'
+      ? await (await loadAge()).identityToRecipient(identity)
+      : recipientOf(identity);
   } catch {
     return null;
   }
@@ -71,11 +73,9 @@ export function keyIdsOf({ recipient, sealedIdentity, oldIdentities }: Org): str
 }
 
 async function unseal(master: MasterKey, org: string, sealedIdentity: string): Promise<string> {
-  const decrypter = new Decrypter();
-  for (const identity of master.identity.split('\n')) decrypter.addIdentity(asIdentity(identity));
-  const sealed = decodeArmor(org, sealedIdentity);
+  const sealed = await decodeArmor(org, sealedIdentity);
   try {
-    return await decrypter.decrypt(sealed, 'text');
+    return await openBytes(master.identity, sealed);
   } catch (cause) {
     throw new KeyError(
       'refused',
@@ -85,7 +85,8 @@ async function unseal(master: MasterKey, org: string, sealedIdentity: string): P
   }
 }
 
-function decodeArmor(org: string, sealedIdentity: string): Uint8Array {
+async function decodeArmor(org: string, sealedIdentity: string): Promise<Uint8Array> {
+  const { armor } = await loadAge();
   try {
     return armor.decode(sealedIdentity);
   } catch (cause) {

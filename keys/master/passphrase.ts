@@ -1,6 +1,6 @@
 /** Encrypts and decrypts a master identity under a passphrase, as `age -p` does, in binary or armored. */
-import { armor, Decrypter, Encrypter } from 'age-encryption';
 import { KeyError } from '../error.js';
+import { loadAge } from './agelibrary.js';
 
 const binaryStart = 'age-encryption.org/v1\n';
 const armoredStart = '-----BEGIN AGE ENCRYPTED FILE-----';
@@ -12,6 +12,7 @@ export function isProtected(stored: Buffer): boolean {
 
 /** Armored, so that it can be printed and typed. */
 export async function protect(text: string, passphrase: string): Promise<string> {
+  const { armor, Encrypter } = await loadAge();
   const encrypter = new Encrypter();
   encrypter.setPassphrase(passphrase);
   return `${armor.encode(await encrypter.encrypt(text))}\n`;
@@ -19,6 +20,7 @@ export async function protect(text: string, passphrase: string): Promise<string>
 
 /** @throws KeyError `locked` for another passphrase, `malformed` when it is no whole age file under a passphrase */
 export async function unprotect(stored: Buffer, passphrase: string, path: string): Promise<string> {
+  const { armor, Decrypter } = await loadAge();
   const decrypter = new Decrypter();
   decrypter.addPassphrase(passphrase);
   try {

@@ -13,7 +13,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { bech32 } from '@scure/base';
-import { type Identity, type Recipient, Stanza } from 'age-encryption';
+import type { Identity, Recipient, Stanza } from 'age-encryption';
 
 const label = 'age-encryption.org/v1/X25519';
 const zeroNonce = Buffer.alloc(12); // the wrap key is used once
@@ -31,7 +31,7 @@ export function parseRecipient(text: string): Recipient {
       const key = wrapKey(ephemeral.privateKey, recipientKey, share, point);
       const cipher = createCipheriv('chacha20-poly1305', key, zeroNonce, { authTagLength: 16 });
       const body = Buffer.concat([cipher.update(fileKey), cipher.final(), cipher.getAuthTag()]);
-      return [new Stanza(['X25519', unpadded(share)], body)];
+      return [{ args: ['X25519', unpadded(share)], body }];
     },
   };
 }

@@ -17,7 +17,17 @@ export interface DecryptInput {
   allowsUnprotected: boolean;
   /** Milliseconds since 1970. */
   now: number;
+  /** How often it is looked whether the library goes on, in ms; absent: each second. */
+  tickMs?: number;
 }
+
+/**
+ * The library waits for ever for the rest of some messages whose encrypted bytes were changed. After so many ticks in which it neither
+ * asked for bytes nor gave any, the message is damaged. Ticks do not count while it works, nor while this process stands still.
+ */
+const stalledTicks = 10;
+const usualTickMs = 1_000;
+const changed = 'it was cut off or changed after it was encrypted';
 
 export interface SignatureCheck {
   /** Key id in capital hexadecimal digits. */
@@ -37,15 +47,25 @@ export async function* decryptPgp(
   onSignatures: (signatures: SignatureCheck[]) => void,
 ): AsyncGenerator<Buffer> {
   const feed = toStream(chunks);
+  let isStalled = false;
+  const inTime = <T>(work: Promise<T>): Promise<T> =>
+    untilStalled(work, feed, input.tickMs ?? usualTickMs, () => {
+      isStalled = true;
+    });
   try {
-    const { data, signatures } = await open(feed.stream, input);
+    const { data, signatures } = await inTime(open(feed.stream, input));
     const reader = data.getReader();
     try {
-      for (let next = await reader.read(); !next.done; next = await reader.read()) yield Buffer.from(next.value);
+      for (;;) {
+        const next = await inTime(reader.read());
+        if (next.done) break;
+        yield Buffer.from(next.value);
+      }
     } finally {
-      await reader.cancel().catch(() => {});
+      const cancelled = reader.cancel().catch(() => {});
+      if (!isStalled) await cancelled;
     }
-    onSignatures(await Promise.all(signatures.map(checkSignature)));
+    onSignatures(await inTime(Promise.all(signatures.map(checkSignature))));
   } catch (error) {
     if (feed.failure() !== null) throw feed.failure();
     if (error instanceof PgpError) throw error;
@@ -94,12 +114,49 @@ async function checkSignature({ keyID, verified }: VerificationResult): Promise<
   }
 }
 
-function toStream(chunks: AsyncIterable<Buffer>): { stream: ReadableStream<Uint8Array>; failure(): unknown } {
+/** @throws PgpError `damaged` when the library waits for bytes that do not come, after `onStalled` */
+async function untilStalled<T>(work: Promise<T>, feed: Feed, tickMs: number, onStalled: () => void): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let seen = feed.asked();
+  let idle = 0;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      const isAsking = feed.isWaiting() || feed.asked() !== seen;
+      seen = feed.asked();
+      idle = isAsking ? 0 : idle + 1;
+      if (idle < stalledTicks) return;
+      onStalled();
+      reject(new PgpError('damaged', changed));
+    }, tickMs);
+  });
+  // It may still fail after that.
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, stalled]);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+interface Feed {
+  stream: ReadableStream<Uint8Array>;
+  failure(): unknown;
+  /** How often the library has asked for bytes. */
+  asked(): number;
+  /** Whether it waits for bytes that are being read. */
+  isWaiting(): boolean;
+}
+
+function toStream(chunks: AsyncIterable<Buffer>): Feed {
   const iterator = chunks[Symbol.asyncIterator]();
   let failure: unknown = null;
+  let asked = 0;
+  let isWaiting = false;
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        asked++;
+        isWaiting = true;
         try {
           const { done, value } = await iterator.next();
           if (done === true) controller.close();
@@ -107,12 +164,14 @@ function toStream(chunks: AsyncIterable<Buffer>): { stream: ReadableStream<Uint8
         } catch (error) {
           failure = error;
           controller.error(error);
+        } finally {
+          isWaiting = false;
         }
       },
     },
     { highWaterMark: 0 },
   );
-  return { stream, failure: () => failure };
+  return { stream, failure: () => failure, asked: () => asked, isWaiting: () => isWaiting };
 }
 
 function translate(error: unknown): PgpError {
@@ -120,7 +179,7 @@ function translate(error: unknown): PgpError {
   if (
     /modification detected|authentication|unable to authenticate|invalid tag|misformed|premature|end of/i.test(reason)
   )
-    return new PgpError('damaged', 'it was cut off or changed after it was encrypted', { cause: error });
+    return new PgpError('damaged', changed, { cause: error });
   if (/unsupported|not supported|unknown|disabled|too large|too high/i.test(reason))
     return new PgpError('unsupported', reason, { cause: error });
   return new PgpError('damaged', `it cannot be read (${reason})`, { cause: error });

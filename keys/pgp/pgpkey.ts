@@ -74,7 +74,9 @@ export async function readPgpKey(
       ? openpgp.readKeys({ armoredKeys: text.slice(from) })
       : openpgp.readKeys({ binaryKeys: new Uint8Array(bytes) }));
   } catch (cause) {
-    throw new PgpError('malformed', `this is no OpenPGP key: ${shortReason(cause)}`, { cause });
+    throw new PgpError('malformed', 'this is no OpenPGP key, neither as text (gpg --armor --export) nor binary', {
+      cause,
+    });
   }
   if (keys.length !== 1)
     throw new PgpError('malformed', `the file has ${keys.length} keys; export one key, by its fingerprint`);

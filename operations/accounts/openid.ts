@@ -77,6 +77,11 @@ export interface OpenId {
    * @throws OpenIdError; OperationError `unavailable` while too many people return at once
    */
   finish(provider: Provider, returned: Returned): Promise<ProvenIdentity>;
+  /**
+   * Where a person signs out at the provider (OpenID Connect RP-Initiated Logout 1.0); null: it offers no such page, or can't be
+   * reached. The address names the client alone: no ID token is kept for it, and no address to come back to has to be registered.
+   */
+  leave(provider: Provider): Promise<string | null>;
 }
 
 export interface Returned {
@@ -158,28 +163,43 @@ export function createOpenId(deps: OpenIdDeps): OpenId {
     },
 
     async finish(provider, { returnTo, query, secret }) {
+      // A stranger's request, which has no cookie of a flow, does not reach the database.
+      if (!/^[\w-]{43}$/.test(secret)) throw noFlow();
       if (atWork >= mostAtOnce)
         throw new OperationError('unavailable', 'too many people sign in now: try it again in a minute');
-      const flow = await takeChallenge(workplace.control.write, hashCode(secret), 'provider', workplace.now());
-      if (flow === null) throw new OpenIdError('outdated', 'the browser has no sign-in that waits');
-      if (flow.provider !== provider.key || flow.issuer !== provider.issuer)
-        throw new OpenIdError('invalid', 'another provider answered');
+      // Before the first wait: else any number could be at work at once.
       atWork++;
       try {
+        const flow = await takeChallenge(workplace.control.write, hashCode(secret), 'provider', workplace.now());
+        if (flow === null) throw noFlow();
+        if (flow.provider !== provider.key || flow.issuer !== provider.issuer)
+          throw new OpenIdError('invalid', 'another provider answered');
         const config = await configure(provider);
         return await prove(config, provider, flow as unknown as Flow, `${returnTo}${query}`, workplace.now());
       } finally {
         atWork--;
       }
     },
+
+    async leave(provider) {
+      const metadata = await findMetadata(provider).catch(() => null);
+      const page = metadata?.end_session_endpoint;
+      if (page === undefined || !isPage(page, provider)) return null;
+      const address = new URL(page);
+      address.searchParams.set('client_id', provider.clientId);
+      return address.href;
+    },
   };
 }
+
+const noFlow = () => new OpenIdError('outdated', 'the browser has no sign-in that waits');
 
 /** Of the documents of a provider: the rest could be large, and is not used. */
 const keptMembers = [
   ...(['issuer', 'authorization_endpoint', 'token_endpoint', 'jwks_uri', 'userinfo_endpoint'] as const),
   ...(['token_endpoint_auth_methods_supported', 'id_token_signing_alg_values_supported'] as const),
   ...(['userinfo_signing_alg_values_supported', 'authorization_response_iss_parameter_supported'] as const),
+  'end_session_endpoint' as const,
 ];
 const mostKeptLength = 20_000;
 

@@ -7,6 +7,7 @@ import {
   deleteOrgProvider,
   findOrgProvider,
   listOrgProviders,
+  type OrgProvider,
   type OrgProviderOptions,
   putOrgProvider,
 } from '../../db/control/orgproviders.js';
@@ -37,7 +38,7 @@ export interface ProviderChange {
   allowPrivate?: boolean | undefined;
 }
 
-const defaults: OrgProviderOptions = {
+export const providerDefaults: OrgProviderOptions = {
   label: 'single sign-on',
   scopes: 'openid email',
   emailClaim: 'email',
@@ -58,13 +59,7 @@ export async function setProvider(workplace: Workplace, id: string, change: Prov
   const { control, actor, now } = workplace;
   const org = (await workplace.org(id)).id;
   const before = await findOrgProvider(control.read, { org });
-  const issuer = change.issuer ?? before?.issuer;
-  const clientId = change.clientId ?? before?.clientId;
-  if (issuer === undefined || clientId === undefined)
-    throw new OperationError('usage', `${org} has no provider: name one with --issuer and --client-id`);
-  const options = readOptions(change, before?.options ?? defaults);
-  checkIssuer(issuer, options);
-  if (!/^[\x20-\x7e]{1,500}$/.test(clientId)) throw new OperationError('usage', 'the client id is unusable');
+  const { issuer, clientId, options } = planProvider(org, before, change);
   // A secret belongs to one client of one issuer, and is sent to no other.
   const isSame = before !== null && before.issuer === issuer && before.clientId === clientId;
   const secret =
@@ -83,6 +78,22 @@ export async function setProvider(workplace: Workplace, id: string, change: Prov
     await recordAudit(tx, { at: now(), org, actor, action: 'provider.set', subject: issuer, detail });
   });
   return { ...toProvider(row), hasSecret: secret !== null };
+}
+
+/** The provider as a change would leave it. @param before null: there is none. @throws OperationError `usage` */
+export function planProvider(
+  org: string,
+  before: OrgProvider | null,
+  change: ProviderChange,
+): Pick<OrgProvider, 'issuer' | 'clientId' | 'options'> {
+  const issuer = change.issuer ?? before?.issuer;
+  const clientId = change.clientId ?? before?.clientId;
+  if (issuer === undefined || clientId === undefined)
+    throw new OperationError('usage', `${org} has no provider: name one with --issuer and --client-id`);
+  const options = readOptions(change, before?.options ?? providerDefaults);
+  checkIssuer(issuer, options);
+  if (!/^[\x20-\x7e]{1,500}$/.test(clientId)) throw new OperationError('usage', 'the client id is unusable');
+  return { issuer, clientId, options };
 }
 
 /** @throws OperationError `not_found` */

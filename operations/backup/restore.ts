@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { type Paths, pathsOf } from '../../config/paths.js';
 import { type Db, openControl, openDirectory } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
+import { renameBlobPlace } from '../../db/control/blobplace.js';
 import { listOrgs } from '../../db/control/orgs.js';
 import { checkIntegrity } from '../../db/integrity.js';
 import { findMismatch } from '../../db/pair.js';
@@ -14,7 +15,7 @@ import { openDirectoryKey } from '../../keys/master/directorykey.js';
 import { loadMaster, type MasterKey } from '../../keys/master/master.js';
 import { openOrgIdentity } from '../../keys/master/orgidentity.js';
 import { createMasterSecrets, type KnownSecrets } from '../../keys/master/secrets.js';
-import { storagePathsOf } from '../../storage/storagepaths.js';
+import { openStoragePaths } from '../../storage/storagepaths.js';
 import { OperationError } from '../error.js';
 import { readSettings, type Settings, type SettingsChoice } from '../settings.js';
 import type { OpenWorkplace } from '../workplace.js';
@@ -90,7 +91,7 @@ export async function restore(
     if (!existsSync(ownSettings)) await copyPrivate(join(from, 'dropslot.json'), ownSettings);
     onStep('settings');
     const settings = readSettings(choice);
-    const paths = storagePathsOf(settings);
+    const paths = await openStoragePaths(settings);
     requireSameKind(settings, manifest, from);
     const found = await findMasterKey(paths, source, options);
     known = found?.known;
@@ -120,6 +121,7 @@ export async function restore(
       onStep('control');
     }
     await rm(incoming.data, { recursive: true });
+    await namePlace(settings);
     await giveToOwner(data, claim.owner);
     await releaseFolder(data);
     onStep('released');
@@ -136,6 +138,16 @@ export async function restore(
   await returnToOwner(data);
   const { at, wrong } = manifest;
   return { data, at, ...copied, masterKey, isCompared, wrong, settings };
+}
+
+/** The sealed files are where this restore has put them, not where a move before the backup did. */
+async function namePlace(settings: Settings): Promise<void> {
+  const control = await openControl(settings);
+  try {
+    await renameBlobPlace(control.write, settings.blobs);
+  } finally {
+    await control.close();
+  }
 }
 
 /** @throws OperationError `not_found`, `refused` */

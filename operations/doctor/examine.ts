@@ -3,9 +3,10 @@ import { statfs } from 'node:fs/promises';
 import type { Settings } from '../../config/settings.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { followConditions } from '../../db/control/eventmarks.js';
-import { listOrgs } from '../../db/control/orgs.js';
+import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { listDirectories } from '../../db/directory/directory.js';
 import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
+import { inGroups } from '../byorg.js';
 import { formatBytes } from '../format.js';
 import type { OpenWorkplace, Workplace } from '../workplace.js';
 import { examineBackups } from './backups.js';
@@ -19,11 +20,13 @@ import { examineImporters } from './importers.js';
 import { examineHostKeys, examineMasterKey } from './keys.js';
 import { examineKeyFolder } from './loginkeys.js';
 import { examineMachine } from './machine.js';
+import { readOrgRows } from './orgrows.js';
 import { examineOrg } from './orgs.js';
 import { examinePartials, examinePrivateFiles, readDatabaseModes } from './permissions.js';
 import { examineSeals } from './seals.js';
 import { examineStore } from './store.js';
 import { examineTransport } from './transport.js';
+import { examineWorkers } from './workers.js';
 
 export interface ExamineOptions {
   /** Opens every sealed file, and reads every page of the databases. */
@@ -137,7 +140,21 @@ async function examineOpened(
     await gather(() => examineSeals(workplace, extent, options.onProgress ?? (() => {})));
   await gather(() => examinePartials(workplace));
   await gather(() => examineImporters(workplace));
-  for (const org of orgs) await gather(() => examineOrg(workplace, org, master));
+  await gather(() => examineWorkers(workplace));
+  const examineSome = async (some: readonly Org[]): Promise<Finding[]> => {
+    const rows = await readOrgRows(workplace, some);
+    const found: Finding[] = [];
+    for (const org of some) found.push(...(await examineOrg(workplace, org, rows.get(org.id)!, master)));
+    return found;
+  };
+  for (const some of inGroups(orgs))
+    await gather(() =>
+      examineSome(some).catch(async () => {
+        // A damaged page may be of one organization alone.
+        for (const org of some) await gather(() => examineSome([org]));
+        return [];
+      }),
+    );
   await gather(() => examineStrays(workplace, new Set(orgs.map((org) => org.id))));
   await gather(() => examineClock(workplace));
   await gather(() => examineBackups(workplace));

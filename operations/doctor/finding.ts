@@ -24,6 +24,7 @@ export type Check =
   | 'blobs'
   | 'partials'
   | 'importers'
+  | 'workers'
   | 'machine'
   | 'stages'
   | 'organization'

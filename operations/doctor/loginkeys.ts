@@ -1,26 +1,23 @@
 /** Checks login keys: usable and unused keys, expiry dates, and the folder `keys.d`, its permissions and changes not yet applied. */
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { listLoginKeys } from '../../db/control/keys.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
-import { listSources } from '../../db/control/sources.js';
 import { planFolder } from '../../keys/folder/plan.js';
 import { type FolderReading, readKeyFolder } from '../../keys/folder/read.js';
 import { formatTime } from '../format.js';
 import { remarkKeys, stateOfKey } from '../keyterms.js';
 import type { Workplace } from '../workplace.js';
 import { type Finding, reporter } from './finding.js';
+import type { OrgRows } from './orgrows.js';
 
 type Report = ReturnType<typeof reporter>;
 
 const soonMs = 30 * 24 * 60 * 60 * 1000;
 
-export async function examineLoginKeys(workplace: Workplace, org: Org, report: Report): Promise<void> {
-  const now = workplace.now();
-  const keys = await listLoginKeys(workplace.control.read, org.id);
+export function examineLoginKeys(now: number, org: Org, { loginKeys: keys, sources }: OrgRows, report: Report): void {
   const usable = keys.filter((key) => stateOfKey(key, now) === 'usable');
-  const hasDoor = (await listSources(workplace.control.read, { org: org.id })).length > 0;
-  if (usable.length === 0 && !hasDoor) report('warning', `no key can log in: dropslot keys add ${org.id} FILE`);
+  if (usable.length === 0 && sources.length === 0)
+    report('warning', `no key can log in: dropslot keys add ${org.id} FILE`);
   for (const remark of remarkKeys(keys, now)) report('warning', remark.replace(/\.$/, ''));
   for (const key of usable) {
     const { fingerprint, expiresAt, lastUsedAt, createdAt, replacedBy } = key;

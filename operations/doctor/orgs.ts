@@ -1,22 +1,17 @@
 /** Checks one organization: its identity, its keys, its owner, its queue and its runs. */
 import { hasSftp } from '../../config/settings.js';
-import { listOpenAlarms } from '../../db/control/alarms.js';
-import { countSealedTo, countSealedToOthers } from '../../db/control/identityrotation.js';
+import { countSealedTo } from '../../db/control/identityrotation.js';
 import type { Org } from '../../db/control/orgs.js';
-import { findHeldRun, listImportRuns } from '../../db/control/runs.js';
-import { listQueue } from '../../db/control/uploads.js';
-import { listPending } from '../../db/directory/pendingerasures.js';
-import { findUser } from '../../db/directory/users.js';
-import { emailKey } from '../../importer/read/normalize.js';
 import { describeAlarm } from '../../importer/schedule/expectations.js';
 import { KeyError } from '../../keys/error.js';
 import type { MasterKey } from '../../keys/master/master.js';
-import { keyIdOf, keyIdsOf, openOrgIdentity } from '../../keys/master/orgidentity.js';
+import { keyIdOf, openOrgIdentity } from '../../keys/master/orgidentity.js';
 import { formatTime } from '../format.js';
 import { sortStored } from '../storedfiles.js';
 import type { Workplace } from '../workplace.js';
 import { type Finding, reporter } from './finding.js';
 import { examineLoginKeys } from './loginkeys.js';
+import type { OrgRows } from './orgrows.js';
 import { examinePgpKeys } from './pgp.js';
 import { examineSources } from './sources.js';
 
@@ -29,27 +24,31 @@ const queueOverdueMs = 25 * hourMs;
 const runOverdueMs = hourMs;
 
 /** `master` null: it can't be used, which `examineMasterKey` reports. */
-export async function examineOrg(workplace: Workplace, org: Org, master: MasterKey | null): Promise<Finding[]> {
+export async function examineOrg(
+  workplace: Workplace,
+  org: Org,
+  rows: OrgRows,
+  master: MasterKey | null,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   const report = reporter(findings, 'organization', org.id);
   if (master !== null) await examineIdentity(org, master, report);
-  await examineRotation(workplace, org, report);
-  await examineOwner(workplace, org, report);
+  await examineRotation(workplace, org, rows, report);
+  examineOwner(org, rows, report);
   if (org.enabled && !hasSftp(workplace.settings, org.plan))
     report('warning', `it is enabled, but its plan "${org.plan}" does not include SFTP access: all logins are refused`);
-  if (org.enabled) await examineLoginKeys(workplace, org, report);
-  if (org.enabled) await examineQueue(workplace, org, report);
-  await examinePgpKeys(workplace, org, report);
-  await examineStored(workplace, org, report);
-  for (const { receipt, at } of await listPending(workplace.directory.read, org.id))
+  if (org.enabled) examineLoginKeys(workplace.now(), org, rows, report);
+  if (org.enabled) examineQueue(workplace.now(), rows, report);
+  examinePgpKeys(workplace.now(), org, rows.pgpKeys, report);
+  if (rows.hasStored) await examineStored(workplace, org, report);
+  for (const { receipt, at } of rows.pendingErasures)
     report(
       'wrong',
       `an erasure was interrupted at ${formatTime(at)}, and files may still have the person: dropslot users erase ${org.id} ${receipt} --yes`,
     );
-  for (const alarm of await listOpenAlarms(workplace.control.read, org.id))
-    report('warning', describeAlarm(alarm, org.timeZone));
-  await examineSources(workplace, org, master, report);
-  await examineRuns(workplace, org, report);
+  for (const alarm of rows.alarms) report('warning', describeAlarm(alarm, org.timeZone));
+  await examineSources(workplace.now(), org, rows.sources, master, report);
+  examineRuns(workplace.now(), rows, report);
   if (findings.every(({ level }) => level === 'ok')) report('ok', org.enabled ? 'enabled, whole' : 'disabled, whole');
   return findings;
 }
@@ -63,18 +62,21 @@ async function examineIdentity(org: Org, master: MasterKey, report: Report): Pro
   }
 }
 
-async function examineRotation({ control }: Workplace, org: Org, report: Report): Promise<void> {
+async function examineRotation(
+  { control }: Workplace,
+  org: Org,
+  { lostFiles }: OrgRows,
+  report: Report,
+): Promise<void> {
   const old = org.oldIdentities.map(({ recipient }) => keyIdOf(recipient));
   if (old.length > 0) {
     const files = await countSealedTo(control.read, org.id, old);
     report('warning', `its identity is being rotated (files to go: ${files}): dropslot identity rotate ${org.id}`);
   }
-  const lost = await countSealedToOthers(control.read, org.id, keyIdsOf(org));
-  if (lost > 0) report('warning', `its identity was destroyed: ${lost} of its files can no longer be opened`);
+  if (lostFiles > 0) report('warning', `its identity was destroyed: ${lostFiles} of its files can no longer be opened`);
 }
 
-async function examineOwner(workplace: Workplace, org: Org, report: Report): Promise<void> {
-  const owner = await findUser(workplace.directory.read, org.id, emailKey(org.ownerEmail));
+function examineOwner(org: Org, { owner }: OrgRows, report: Report): void {
   if (owner === null)
     report(
       'wrong',
@@ -84,13 +86,12 @@ async function examineOwner(workplace: Workplace, org: Org, report: Report): Pro
     report('warning', `its owner is ${owner.status === 'active' ? 'no admin' : 'deactivated'}`);
 }
 
-async function examineQueue(workplace: Workplace, org: Org, report: Report): Promise<void> {
-  if ((await findHeldRun(workplace.control.read, org.id)) !== null) return;
-  const [oldest] = await listQueue(workplace.control.read, org.id);
-  if (oldest?.queuedAt != null && workplace.now() - oldest.queuedAt > queueOverdueMs)
+function examineQueue(now: number, { isHeld, oldestQueuedAt }: OrgRows, report: Report): void {
+  if (isHeld) return;
+  if (oldestQueuedAt !== null && now - oldestQueuedAt > queueOverdueMs)
     report(
       'wrong',
-      `files have waited since ${formatTime(oldest.queuedAt)}, and no import has run: is "dropslot serve" running?`,
+      `files have waited since ${formatTime(oldestQueuedAt)}, and no import has run: is "dropslot serve" running?`,
     );
 }
 
@@ -114,9 +115,7 @@ async function examineStored(workplace: Workplace, org: Org, report: Report): Pr
     );
 }
 
-async function examineRuns(workplace: Workplace, org: Org, report: Report): Promise<void> {
-  const now = workplace.now();
-  const runs = await listImportRuns(workplace.control.read, org.id, 20);
+function examineRuns(now: number, { runs }: OrgRows, report: Report): void {
   const last = runs.find((run) => run.state === 'done' || run.state === 'failed');
   if (last?.state === 'failed') report('wrong', `run ${last.id} failed: ${last.failure}`);
   for (const run of runs) {

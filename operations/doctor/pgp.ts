@@ -1,19 +1,18 @@
 /** Checks the OpenPGP keys of one organization: those that end soon, and settings that need a key that is gone. */
 import type { Org } from '../../db/control/orgs.js';
-import { listPgpKeys, statePgpKey } from '../../db/control/pgpkeys.js';
+import { type PgpKeyRow, statePgpKey } from '../../db/control/pgpkeys.js';
 import { formatTime } from '../format.js';
-import type { Workplace } from '../workplace.js';
 import type { reporter } from './finding.js';
 
 const soonMs = 30 * 24 * 60 * 60 * 1000;
 
-export async function examinePgpKeys(
-  { control, now }: Workplace,
+/** @param keys all of the organization's, the newest first */
+export function examinePgpKeys(
+  at: number,
   org: Org,
+  keys: readonly PgpKeyRow[],
   report: ReturnType<typeof reporter>,
-): Promise<void> {
-  const keys = await listPgpKeys(control.read, org.id);
-  const at = now();
+): void {
   const own = keys.filter(({ kind }) => kind === 'own');
   const published = own.find((key) => statePgpKey(key, at) === 'active');
   const generate = `dropslot pgp generate ${org.id}`;

@@ -1,11 +1,10 @@
 /** Checks the sources and watched folders of an organization: their host keys, their secrets, and whether their rounds succeed. */
 import type { Org } from '../../db/control/orgs.js';
-import { listSources, type Source, wordOf } from '../../db/control/sources.js';
+import { type Source, wordOf } from '../../db/control/sources.js';
 import type { MasterKey } from '../../keys/master/master.js';
 import { SourceError } from '../../sources/error.js';
 import { openSecret } from '../../sources/secret.js';
 import { formatTime } from '../format.js';
-import type { Workplace } from '../workplace.js';
 import type { reporter } from './finding.js';
 
 /** A round may wait for others, and a server may be restarted. */
@@ -13,12 +12,13 @@ const overdueMs = 30 * 60_000;
 
 /** `master` null: it can't be used. */
 export async function examineSources(
-  { control, now }: Workplace,
+  now: number,
   org: Org,
+  sources: readonly Source[],
   master: MasterKey | null,
   report: ReturnType<typeof reporter>,
 ): Promise<void> {
-  for (const source of await listSources(control.read, { org: org.id })) {
+  for (const source of sources) {
     const word = wordOf(source.config.kind);
     const name = `${word} ${source.id}`;
     const see = `see "dropslot ${word}s show ${source.id}"`;
@@ -34,7 +34,7 @@ export async function examineSources(
     const problems = source.result?.problems.length ?? 0;
     if (problems > 0)
       report('warning', `some files of ${name} could not be taken or cleared away: ${problems}; ${see}`);
-    if (org.enabled && source.leaseUntil < now() && now() - source.nextAt > overdueMs)
+    if (org.enabled && source.leaseUntil < now && now - source.nextAt > overdueMs)
       report('wrong', `the round of ${name} is due since ${formatTime(source.nextAt)}: is "dropslot serve" running?`);
   }
 }

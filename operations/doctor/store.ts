@@ -1,6 +1,7 @@
 /** Checks the object store of the sealed files: writes, reads and removes a small object, and looks for left uploads. */
 import { listPartialIds } from '../../db/control/partials.js';
 import { StoreError } from '../../storage/blobstore.js';
+import { claimStore } from '../../storage/storeclaim.js';
 import type { Workplace } from '../workplace.js';
 import { type Finding, reporter } from './finding.js';
 
@@ -21,6 +22,7 @@ export async function examineStore(workplace: Workplace): Promise<{ findings: Fi
   try {
     await paths.store.probe();
     report('ok', 'an object was written, read and removed');
+    await claimStore(paths.store, control);
     const known = new Set(await listPartialIds(control.read));
     let left = 0;
     for await (const { id, begunAtMs } of paths.store.listUnfinished())

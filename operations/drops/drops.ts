@@ -7,7 +7,7 @@ import { findOrg, type Org } from '../../db/control/orgs.js';
 import { forgetPartials } from '../../db/control/partials.js';
 import { createIntake, type IntakeService } from '../../intake/intake.js';
 import type { Receipt, Upload } from '../../intake/types.js';
-import { createSessionLimits, type SessionLimits } from '../../server/ssh/sessionlimits.js';
+import { createSessionLimits, type LocalLimits } from '../../server/ssh/sessionlimits.js';
 import { findOwnPartial, removePartials } from '../../storage/partials.js';
 import { normalizePath } from '../../storage/path.js';
 import { OperationError } from '../error.js';
@@ -76,7 +76,7 @@ interface Active {
 
 interface Shared {
   intake: IntakeService;
-  limits: SessionLimits;
+  limits: LocalLimits;
   /** By organization and path. */
   active: Map<string, Active>;
   receivedBytes: number;
@@ -255,7 +255,7 @@ async function publish(workplace: Workplace, org: Org, upload: Upload, drop: Dro
   };
   try {
     const receipt = await upload.finish(() => true, onCommit);
-    await removePartials(workplace.paths, forgotten);
+    await removePartials(workplace, forgotten);
     return receipt;
   } catch (error) {
     // The wrong bytes may be those of an earlier range.
@@ -313,9 +313,9 @@ async function requireOffset(workplace: Workplace, org: Org, path: string, range
 }
 
 async function forget(workplace: Workplace, org: Org, path: string): Promise<void> {
-  const { control, paths } = workplace;
+  const { control } = workplace;
   if ((await findOwnPartial(workplace, org.id, path)) === null) return;
-  await removePartials(paths, await control.transact((tx) => forgetPartials(tx, org.id, path)));
+  await removePartials(workplace, await control.transact((tx) => forgetPartials(tx, org.id, path)));
 }
 
 async function findState(workplace: Workplace, org: Org, path: string): Promise<DropState> {
@@ -325,7 +325,8 @@ async function findState(workplace: Workplace, org: Org, path: string): Promise<
   const file = await findFile(workplace.control.read, org.id, path);
   if (file === null || file.kind === 'dir' || file.state === null || file.state === 'partial')
     throw new DropError('not_found', `${path} is not there, and no upload of it waits for its rest`);
-  const sha256 = await workplace.space(org).checksum(path);
+  const space = await workplace.space(org);
+  const sha256 = await space.checksum(path);
   return { path, complete: true, offset: file.size, sha256, state: file.state, createdAt: file.createdAt };
 }
 

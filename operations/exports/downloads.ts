@@ -17,8 +17,10 @@ import { listScimUsers } from '../../db/directory/scimusers.js';
 import { writePieces } from '../../importer/report/filereport.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { openBlobOf, removeBlob } from '../../storage/blobs.js';
+import { placesOf } from '../../storage/blobstore.js';
 import { requireOpenable } from '../../storage/recipient.js';
 import { OperationError } from '../error.js';
+import { holding } from '../places.js';
 import type { Workplace } from '../workplace.js';
 
 /** Links of one organization that are not used yet. */
@@ -118,15 +120,36 @@ export interface BegunDownload {
 
 /**
  * Takes the link: nobody else can, until this download breaks off. Recorded in the audit trail before the first byte.
- * @param address of the client. null: as of offerDownload
+ * @param address of the client
+ * @param admit takes a place of the organization before the link is taken; the place is given back with the end of the content
+ * @param signal its reader has left
+ * @returns null: as of offerDownload. @throws OperationError those of `admit`
  */
 export async function beginDownload(
   workplace: Workplace,
   token: string,
   address: string | null,
+  admit: (org: string) => () => void = () => () => {},
+  signal?: AbortSignal,
 ): Promise<BegunDownload | null> {
   const found = await findUsable(workplace, token);
   if (found === null) return null;
+  const leave = admit(found.org.id);
+  const begun = await take(workplace, found, address, signal).catch((error: unknown) => {
+    leave();
+    throw error;
+  });
+  if (begun !== null) return { ...begun, content: holding(begun.content, leave) };
+  leave();
+  return null;
+}
+
+async function take(
+  workplace: Workplace,
+  found: Found,
+  address: string | null,
+  signal: AbortSignal | undefined,
+): Promise<BegunDownload | null> {
   const { control, now } = workplace;
   const { download } = found;
   const attempts = download.attempts + 1;
@@ -139,17 +162,24 @@ export async function beginDownload(
     return true;
   });
   if (!isTaken) return null;
-  return { name: download.name, size: found.size, content: readTaken(workplace, found, { ...download, attempts }) };
+  const content = readTaken(workplace, found, { ...download, attempts }, signal);
+  return { name: download.name, size: found.size, content };
 }
 
-async function* readTaken(workplace: Workplace, found: Found, held: Download): AsyncGenerator<Buffer> {
+async function* readTaken(
+  workplace: Workplace,
+  found: Found,
+  held: Download,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
   const { control, paths, now, identity } = workplace;
   const { attempts } = held;
   let [sent, isWhole, renewedAt] = [0, false, now()];
   try {
     const file = await findDownloadFile(control.read, held);
     if (file === null) throw new OperationError('not_found', 'the file of the link was removed');
-    const reader = await openBlobOf(paths, file.blobId!, () => identity(found.org));
+    const places = placesOf(paths, found.org.id);
+    const reader = await openBlobOf(places, file.blobId!, () => identity(found.org), { signal });
     try {
       for await (const piece of reader.stream()) {
         if (now() - renewedAt >= renewEveryMs) {

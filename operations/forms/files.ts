@@ -24,6 +24,12 @@ export function queuedToJson(upload: QueuedFile, heldRun: number | null) {
   };
 }
 
+export function uploadToJson(upload: QueuedFile) {
+  const { heldRun: _none, ...known } = queuedToJson(upload, null);
+  const { runId, settledAt, archivedAs, type, rows } = upload;
+  return { ...known, run: runId, settledAt: isoTime(settledAt), archivedAs, type, rows };
+}
+
 export function fileToJson({ mtimeMs, createdAt, ...file }: ListedFile) {
   return { ...file, modifiedAt: isoTime(mtimeMs), createdAt: isoTime(createdAt) };
 }

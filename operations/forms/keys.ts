@@ -1,4 +1,5 @@
 /** Login keys, OpenPGP keys and access tokens as JSON, without their secrets. The command line and the API give the same. */
+import type { LoginAttempt } from '../connections.js';
 import { isoTime } from '../format.js';
 import type { AddedKey, LoginKeyView } from '../loginkeys.js';
 import type { PgpKeyView } from '../pgp.js';
@@ -15,6 +16,11 @@ export function keyToJson({ replacedAt, ...key }: LoginKeyView) {
     firstUsedAt: isoTime(key.firstUsedAt),
     lastUsedAt: isoTime(key.lastUsedAt),
   };
+}
+
+/** `accepted` with the reason of a refusal; `key` null: a key that the organization does not have. */
+export function attemptToJson({ org, at, reason, fingerprint, credential, address, client }: LoginAttempt) {
+  return { org, at: isoTime(at), accepted: reason === null, reason, fingerprint, key: credential, address, client };
 }
 
 export function addedToJson(key: AddedKey) {

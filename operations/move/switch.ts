@@ -18,18 +18,33 @@ export interface SwitchReport {
 
 const dropslotJson = 'dropslot.json';
 
+/** As switchSettings, for the place of the sealed files. */
+export function switchBlobs(choice: SettingsChoice, data: string, blobs: string): Promise<SwitchReport> {
+  return writeSettings(choice, 'blobs', { blobs }, data);
+}
+
 /** An environment variable or the command line would take precedence: nothing is written then, nor for a value that no file can hold. */
 export async function switchSettings(
   choice: SettingsChoice,
   { given, settings: { sealDirectory, data } }: Destination,
 ): Promise<SwitchReport> {
-  const { file, originOf } = locateSettings(choice);
   // Dropslot cannot seal on PostgreSQL: the operator has said that its volume is encrypted.
   const isSealed = given !== 'sqlite' && sealDirectory === 'on';
   const settings = { database: given, ...(isSealed && { sealDirectory: 'volume' }) };
-  const origin = originOf('database');
+  return writeSettings(choice, 'database', settings, data, given.startsWith('fd:'));
+}
+
+async function writeSettings(
+  choice: SettingsChoice,
+  name: 'database' | 'blobs',
+  settings: Record<string, unknown>,
+  data: string,
+  isUnfit = false,
+): Promise<SwitchReport> {
+  const { file, originOf } = locateSettings(choice);
+  const origin = originOf(name);
   const isElsewhere = origin !== 'default' && !origin.startsWith('settings file');
-  if (isElsewhere || given.startsWith('fd:')) return { file: null, settings, origin };
+  if (isElsewhere || isUnfit) return { file: null, settings, origin };
   const path = file ?? join(data, dropslotJson);
   try {
     await changeFile(path, settings);

@@ -3,7 +3,9 @@ import { readDatabase, SettingsError } from '../../config/load.js';
 import { databaseForm, type Settings, settingsSchema } from '../../config/settings.js';
 import { type Db, openToFill } from '../../db/connection.js';
 import { readControlMarks } from '../../db/control/pair.js';
-import { type MoveState, readMoveState } from '../../db/move/state.js';
+import { type Claim, claimDatabase } from '../../db/move/lock.js';
+import { hasMoved, type MoveState, readMoveState } from '../../db/move/state.js';
+import { readHosts } from '../../db/postgres/hosts.js';
 import { openDirectoryToFill } from '../../keys/master/directory.js';
 import { OperationError } from '../error.js';
 import type { Workplace } from '../workplace.js';
@@ -22,6 +24,8 @@ export interface Target {
   directory: Db;
   /** null: it was empty. */
   state: MoveState | null;
+  /** One move at a time fills it. */
+  claim: Claim;
   close(): Promise<void>;
 }
 
@@ -36,6 +40,8 @@ export function readDestination(given: string, current: Settings): Destination {
       'usage',
       `--to ${checked.error.issues[0]!.message}; for example --to file:/etc/dropslot/database-url, or --to sqlite`,
     );
+  if (databaseForm.test(given) && given !== 'sqlite' && !isUrl(given))
+    throw new OperationError('usage', `--to is no URL: ${given.replace(/\/\/.*@/, '//…@')}`);
   if (databaseForm.test(given) && given !== 'sqlite' && hasPassword(given))
     throw new OperationError(
       'usage',
@@ -49,6 +55,8 @@ export function readDestination(given: string, current: Settings): Destination {
       throw new OperationError('usage', cause.message.replace('setting database', '--to'), { cause });
     throw cause;
   }
+  if (database !== 'sqlite' && !isUrl(database))
+    throw new OperationError('usage', `--to: ${given} does not have the URL of a PostgreSQL database`);
   if (database === current.database)
     throw new OperationError('usage', 'the settings name this database already: --to must name another one');
   const databasePool = Math.max(leastConnections, current.databasePool);
@@ -59,34 +67,46 @@ export function readDestination(given: string, current: Settings): Destination {
 /** Without user name, password and options. */
 export function nameDatabase({ database, data }: Pick<Settings, 'database' | 'data'>): string {
   if (database === 'sqlite') return `the SQLite database in ${data}`;
-  const { hostname, port, pathname, searchParams } = new URL(database);
-  const host = decodeURIComponent(hostname) || searchParams.get('host') || 'this machine';
-  return `the PostgreSQL database ${decodeURIComponent(pathname.slice(1)) || '(default)'} on ${host}${port === '' ? '' : `:${port}`}`;
+  const servers = readHosts(database).map((url) => new URL(url));
+  const { pathname, searchParams } = servers[0]!;
+  const places = servers.map(({ hostname, port }) => {
+    const host = decodeURIComponent(hostname) || searchParams.get('host') || 'this machine';
+    return `${host}${port === '' ? '' : `:${port}`}`;
+  });
+  return `the PostgreSQL database ${decodeURIComponent(pathname.slice(1)) || '(default)'} on ${places.join(' or ')}`;
 }
 
 /**
  * Opens it, and makes its tables where it has none.
- * @param isInUse it may have the data of this installation, as after a move
- * @throws OperationError `refused` when it has data of its own
+ * @param moved of the source: the target may be in use then, with the data of this installation, and must not be empty
+ * @throws OperationError `refused` when it has data of its own, or another move fills it
  */
-export async function openTarget(source: Workplace, { settings, name }: Destination, isInUse = false): Promise<Target> {
+export async function openTarget(
+  source: Workplace,
+  { settings, name }: Destination,
+  moved: Pick<MoveState, 'moveId' | 'other'> | null = null,
+): Promise<Target> {
   const control = await openToFill(settings, 'control');
-  const opened: Db[] = [control];
+  const ends = [control.close];
   const close = async () => {
-    for (const db of opened.splice(0).reverse()) await db.close();
+    for (const end of ends.splice(0).reverse()) await end();
   };
   try {
+    const claim = await claimDatabase(control);
+    if (claim === null)
+      throw new OperationError('refused', `another "dropslot migrate" works on ${name}: wait for its end`);
+    ends.push(claim.release);
     const state = await readMoveState(control.read);
-    await requireFree(source, control, state, name, isInUse);
+    await requireFree(source, control, state, name, moved);
     const directory = await openDirectoryToFill(settings, {
       control: control.write,
       master: source.master,
       makeMaster: source.master,
       now: source.now,
     });
-    opened.push(directory);
+    ends.push(directory.close);
     if (directory.withheld !== undefined) throw directory.withheld;
-    return { control, directory, state, close };
+    return { control, directory, state, claim, close };
   } catch (error) {
     await close();
     throw error;
@@ -99,11 +119,23 @@ async function requireFree(
   control: Db,
   state: MoveState | null,
   name: string,
-  isInUse: boolean,
+  moved: Pick<MoveState, 'moveId' | 'other'> | null,
 ): Promise<void> {
   const { pairId } = await readControlMarks(source.control.read);
   if (state !== null && state.pairId === pairId) return;
-  if (isInUse && (await readControlMarks(control.read)).pairId === pairId) return;
+  if (moved !== null) {
+    // Of an empty one, or of an older copy, no server may start.
+    if (
+      state === null &&
+      (await readControlMarks(control.read)).pairId === pairId &&
+      (await hasMoved(control.read, moved.moveId))
+    )
+      return;
+    throw new OperationError(
+      'refused',
+      `this installation was moved to ${moved.other}, and ${name} is another database: name that one`,
+    );
+  }
   const isEmpty =
     state === null &&
     (await control.read('orgs').first('id')) === undefined &&
@@ -115,7 +147,14 @@ async function requireFree(
   );
 }
 
+function isUrl(url: string): boolean {
+  const servers = readHosts(url);
+  return servers.length > 0 && servers.every((each) => URL.canParse(each));
+}
+
 function hasPassword(url: string): boolean {
-  const { password, searchParams } = new URL(url);
-  return password !== '' || searchParams.has('password');
+  return readHosts(url).some((each) => {
+    const { password, searchParams } = new URL(each);
+    return password !== '' || searchParams.has('password');
+  });
 }

@@ -1,10 +1,18 @@
 /** Takes a move back: the old databases are used again, as they were at the move. */
 import { readHead, recordAudit } from '../../db/control/audit.js';
 import { holdStill } from '../../db/move/lock.js';
-import { acceptWrites, type MoveState, readMoveState, refuseWrites, writeMoveState } from '../../db/move/state.js';
+import {
+  acceptWrites,
+  describeMoveState,
+  type MoveState,
+  readMoveState,
+  refuseWrites,
+  writeMoveState,
+} from '../../db/move/state.js';
 import { OperationError } from '../error.js';
 import { atKeys } from '../keylock.js';
 import type { Workplace } from '../workplace.js';
+import { forgetCopy } from './copy.js';
 import { type Destination, nameDatabase, openTarget } from './target.js';
 
 export interface UndoReport {
@@ -30,7 +38,7 @@ export function undoMove(
   return atKeys(source, async () => {
     const state = await readMoveState(source.control.read);
     // A kill between the two commits of a move.
-    if (state === null) await source.directory.write.transaction(acceptWrites);
+    if (state === null) await source.directory.write.transaction((tx) => acceptWrites(tx));
     if (state?.state !== 'moved')
       throw new OperationError(
         'refused',
@@ -44,7 +52,8 @@ export function undoMove(
         `name the new database with --to, so that it is closed first; if it is gone, confirm with --yes that what it took since the move is lost`,
       );
     const lostRecords = destination === null ? null : await closeOther(source, destination, state, isLossAccepted);
-    await source.directory.write.transaction(acceptWrites);
+    await forgetCopy(source);
+    await source.directory.write.transaction((tx) => acceptWrites(tx));
     await source.control.write.transaction(async (tx) => {
       await acceptWrites(tx);
       await writeMoveState(tx, null);
@@ -63,12 +72,19 @@ export function undoMove(
 async function closeOther(
   source: Workplace,
   destination: Destination,
-  { moveId, pairId, auditCount }: MoveState,
+  moved: MoveState,
   isLossAccepted: boolean,
 ): Promise<number> {
-  const target = await openTarget(source, destination, true);
+  const { moveId, pairId, auditCount } = moved;
+  const target = await openTarget(source, destination, moved);
   try {
-    if (target.state !== null) return 0; // it is not complete, or was left by a later move: no server uses it
+    // It is not complete, or an undo that was killed has closed it: no server uses it.
+    if (target.state?.moveId === moveId) return 0;
+    if (target.state !== null)
+      throw new OperationError(
+        'refused',
+        `${destination.name} is not in use either: ${describeMoveState(target.state)}. Name the database that is in use`,
+      );
     return await holdStill(target, async (still) => {
       const lost = (await readHead(still.control)).count - auditCount;
       if (lost > 0 && !isLossAccepted)

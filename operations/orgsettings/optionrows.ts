@@ -282,7 +282,7 @@ export const optionRows: { [name in keyof Required<OrgOptions>]: SettingRow<Requ
   twoPersonApproval: {
     group: 'Approval limits',
     meaning:
-      'Require another person for the approval of a run than the one who sent its files: the person who added the login key of the upload, or the token of the upload. A key that an operator added with a command, or a file of the folder of keys, belongs to no known person.',
+      'Require another person for the approval of a run than the one who sent its files: the person who added the login key of the upload, or the token of the upload. A key that an operator added with a command, a file of the folder of keys, a certificate and a source belong to no known person: then only operators may approve.',
     ...yesOrNo,
   },
   maxCreations: {

@@ -5,6 +5,7 @@ import type { Settings } from '../../config/settings.js';
 import { isTimeOfDay } from '../../config/timeofday.js';
 import type { Org } from '../../db/control/orgs.js';
 import { isEmail } from '../../importer/read/normalize.js';
+import { splitAssignments } from '../assignments.js';
 import { OperationError } from '../error.js';
 import { type LimitChange, limitRows } from './limitrows.js';
 import { type OptionChange, optionRows } from './optionrows.js';
@@ -187,18 +188,6 @@ function findSetting(given: string, settings: readonly OrgSetting[]): OrgSetting
 /** Fields from `slot=03:00`. @throws OperationError `usage` */
 export function readAssignments(assignments: readonly string[]): OrgFields {
   return readOrgFields(splitAssignments(assignments));
-}
-
-/** Splits `slot=03:00`. @throws OperationError `usage` */
-export function splitAssignments(assignments: readonly string[]): Record<string, string> {
-  const values: Record<string, string> = {};
-  for (const assignment of assignments) {
-    const at = assignment.indexOf('=');
-    if (at < 1)
-      throw new OperationError('usage', `"${assignment}" must have the form KEY=VALUE, for example slot=03:00`);
-    values[assignment.slice(0, at)] = assignment.slice(at + 1);
-  }
-  return values;
 }
 
 export interface SettingValue {

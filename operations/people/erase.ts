@@ -13,7 +13,7 @@ import { forgetPartialsBefore } from '../../db/control/partials.js';
 import { findRun } from '../../db/control/runs.js';
 import { bumpVersion } from '../../db/directory/directory.js';
 import { hasOtherAdmin, readEditableUser } from '../../db/directory/edits.js';
-import { findErased, forgetErased, rememberErased } from '../../db/directory/erasedpeople.js';
+import { findErased, findErasedAny, forgetErased, rememberErased } from '../../db/directory/erasedpeople.js';
 import { type ErasedFromDirectory, eraseFromDirectory, findTraces, type Traces } from '../../db/directory/erasure.js';
 import { listFields } from '../../db/directory/fields.js';
 import { countWrite, readWrites } from '../../db/directory/pair.js';
@@ -61,6 +61,8 @@ export interface ErasureOptions {
   waitMs: number;
   removesUnsearched: boolean;
   onProgress?: (text: string) => void;
+  /** Called once, before files are searched. */
+  onReceipt?: (receipt: string) => void;
   onStep?: (step: ErasureStep) => void | Promise<void>;
 }
 
@@ -87,6 +89,7 @@ export async function eraseUser(
   await requireErasable(workplace, org, address);
   const traces = await findTraces(workplace.directory.read, org.id, address, emailKey);
   const receipt = await receiptOf(workplace, org, address);
+  options.onReceipt?.(receipt.id);
   const pending = await findPending(workplace.directory.read, org.id, receipt.id);
   const person = joinPeople(
     await describePerson(workplace, org, address, traces, options.texts ?? [], receipt.id),
@@ -105,7 +108,7 @@ export async function eraseUser(
   const isKnown = traces !== null || receipt.isOld;
   if (!isKnown && first.rewritten + first.renamed + first.runs === 0)
     throw new OperationError('not_found', `neither a user nor a file of ${org.id} has the address ${who.trim()}`);
-  const directory = await eraseFromTables(workplace, org, person, traces, receipt.id);
+  const { id, directory } = await eraseFromTables(workplace, org, person, traces, receipt.id);
   await options.onStep?.('deleted');
   // Files and reports that came while the first search was made.
   const second = await search();
@@ -117,11 +120,11 @@ export async function eraseUser(
     unsearched: [...first.unsearched, ...second.unsearched],
   };
   const names = { renamed: first.renamed + second.renamed, runs: first.runs + second.runs };
-  await recordReceipt(workplace, org, person, receipt.id, { directory, files, names, partials });
+  await recordReceipt(workplace, org, person, id, { directory, files, names, partials });
   await options.onStep?.('recorded');
-  await dropPending(workplace.directory.write, org.id, receipt.id);
+  await dropPending(workplace.directory.write, org.id, id);
   const isErased = await eraseBytes(workplace);
-  return { org: org.id, receipt: receipt.id, wasUser: traces !== null, directory, files, names, partials, isErased };
+  return { org: org.id, receipt: id, wasUser: traces !== null, directory, files, names, partials, isErased };
 }
 
 /** @throws OperationError `usage` */
@@ -274,26 +277,30 @@ function eraseFromTables(
   person: Person,
   traces: Traces | null,
   receipt: string,
-): Promise<ErasedFromDirectory> {
+): Promise<{ id: string; directory: ErasedFromDirectory }> {
   const { addresses, identifier, texts } = person;
   const at = workplace.now();
-  const digests = addresses.map((address) => digestErased(org.erasureKey!, org.id, 'address', address));
-  if (identifier !== null) digests.push(digestErased(org.erasureKey!, org.id, 'identifier', identifier));
+  const ofAddresses = addresses.map((address) => digestErased(org.erasureKey!, org.id, 'address', address));
+  const ofIdentifier = identifier === null ? [] : [digestErased(org.erasureKey!, org.id, 'identifier', identifier)];
+  const digests = [...ofAddresses, ...ofIdentifier];
   const redact = createValueRedactor(person);
   const ownerKey = emailKey(org.ownerEmail);
   return workplace.directory.transact(async (tx) => {
     // Before the events, as an import does: two transactions must not wait for each other.
     await inScript(tx, countWrite);
+    // Another server may have erased the person since: one "users readmit" must allow them.
+    const id = (await findErasedAny(tx, org.id, ofAddresses)) ?? receipt;
     const erased = await eraseFromDirectory(tx, org.id, { traces, addresses, texts, ownerKey, redact, at });
-    await rememberErased(tx, org.id, digests, receipt, at);
-    await keepPending(tx, org.id, { receipt, person: JSON.stringify(person), at });
-    return erased;
+    await rememberErased(tx, org.id, digests, id, at);
+    const known = joinPeople(person, await findPending(tx, org.id, id));
+    await keepPending(tx, org.id, { receipt: id, person: JSON.stringify(known), at });
+    return { id, directory: erased };
   });
 }
 
 /** Stages of runs that ended, and uploads that were cut off: their content can't be searched. */
 async function dropUnfinished(workplace: Workplace, org: string): Promise<number> {
-  const { control, directory, paths, settings, now } = workplace;
+  const { control, directory, settings, now } = workplace;
   const stale = new Set<string>();
   await dropStages(settings, directory, (label) => {
     stale.add(label);
@@ -307,7 +314,7 @@ async function dropUnfinished(workplace: Workplace, org: string): Promise<number
   }
   if (ended.size > 0) await dropStages(settings, directory, (label) => ended.has(label));
   const forgotten = await control.transact((tx) => forgetPartialsBefore(tx, org, now() - idlePartialMs));
-  await removePartials(paths, forgotten);
+  await removePartials(workplace, forgotten);
   return forgotten.length;
 }
 

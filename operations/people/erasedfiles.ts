@@ -9,6 +9,7 @@ import type { Org } from '../../db/control/orgs.js';
 import { wordingOf } from '../../importer/read/labels.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { createBlob, openBlobOf, removeBlob } from '../../storage/blobs.js';
+import { placesOf } from '../../storage/blobstore.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
 import { SpaceError } from '../../storage/types.js';
 import type { Workplace } from '../workplace.js';
@@ -69,7 +70,7 @@ export async function eraseFromFiles(
 /** null: it can't be opened or read to its end. */
 async function readBlob(workplace: Workplace, org: Org, id: string): Promise<Buffer | null> {
   try {
-    const reader = await openBlobOf(workplace.paths, id, () => workplace.identity(org));
+    const reader = await openBlobOf(placesOf(workplace.paths, org.id), id, () => workplace.identity(org));
     try {
       const pieces: Buffer[] = [];
       for await (const piece of reader.stream()) pieces.push(piece);

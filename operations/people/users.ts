@@ -145,7 +145,8 @@ async function editUser(
       values: draft.values,
       apply: async (open, runId) => {
         // Other rows may mean another user once an address or an identifier has moved: then every row is planned again.
-        if (!draft.isRenamed) await forgetKnownRow(open, org.id, version, digestOf(before.email_key));
+        if (!draft.isRenamed)
+          await forgetKnownRow(open, org.id, version, Buffer.from(digestOf(before.email_key), 'latin1'));
         await updateUser(open, org.id, before, after, runId, at);
         await changeMemberships(open, before.id, draft);
       },

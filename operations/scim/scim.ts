@@ -31,7 +31,7 @@ const types: Readonly<Record<Endpoint, ResourceType>> = { Users: userType, Group
 const usualCount = 100;
 const longestMs = 50_000;
 /** Long searches, which read many rows of a directory, at a time. */
-const longSearches: Shares = { most: 2, mostOfOrg: 1 };
+export const longSearches: Shares = { most: 2, mostOfOrg: 1 };
 
 /** @param base URI of the organization's SCIM resources @param busy names of the work that this process bounds. @throws ScimError; OperationError `not_found` */
 export async function searchScim(

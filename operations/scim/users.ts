@@ -10,6 +10,7 @@ import {
   type ScimMembership,
   type ScimUserFilter,
   type ScimUserRow,
+  type TextPiece,
 } from '../../db/directory/scimusers.js';
 import { emailKey, labelKey } from '../../importer/read/normalize.js';
 import { ScimError } from './error.js';
@@ -37,8 +38,8 @@ type Mapping = Partial<Record<keyof typeof labels | 'externalId', string>>;
 export async function openUsers(db: Queryable, org: Org, base: string): Promise<Source<ScimUserRow>> {
   const mapping = await mapFields(db, org);
   return {
-    list: (filter, page) => listScimUsers(db, org.id, narrow(filter), page),
-    count: (filter) => countScimUsers(db, org.id, narrow(filter)),
+    list: (filter, page) => listScimUsers(db, org.id, narrow(filter, mapping), page),
+    count: (filter) => countScimUsers(db, org.id, narrow(filter, mapping)),
     keyOf: ({ emailKey: key }) => key,
     toResources: async (rows, needs) => {
       const teams = needs('groups') ? await teamsByUser(db, rows) : null;
@@ -142,9 +143,14 @@ async function teamsByUser(db: Queryable, rows: readonly ScimUserRow[]): Promise
 }
 
 /** The part of a search that the database decides. */
-function narrow({ id, filter }: Pick<Search, 'id' | 'filter'>): ScimUserFilter {
+function narrow({ id, filter }: Pick<Search, 'id' | 'filter'>, mapping: Mapping): ScimUserFilter {
   const known: ScimUserFilter = id === null ? {} : { id };
+  const pieces: TextPiece[] = [];
   for (const { name, operator, value } of necessary(filter)) {
+    const of = textOf(name, mapping);
+    const hasPiece = typeof value === 'string' && ['co', 'sw', 'ew', 'eq'].includes(operator);
+    if (of !== null && hasPiece && /^[\x20-\x7e]+$/.test(value) && value.length <= mostPiece)
+      pieces.push({ of, piece: value });
     if (name === 'meta.lastModified' && operator === 'gt') known.updatedAfter ??= readSince(operator, value);
     else if (name === 'meta.lastModified') known.updatedSince ??= readSince(operator, value);
     if (operator !== 'eq' || value === null) continue;
@@ -153,5 +159,23 @@ function narrow({ id, filter }: Pick<Search, 'id' | 'filter'>): ScimUserFilter {
     if (name === 'active') known.isActive ??= String(value).toLowerCase() === 'true';
     if (name === 'groups.value') known.team ??= readId(String(value));
   }
-  return known;
+  return { ...known, ...(pieces.length > 0 && { pieces }) };
 }
+
+/** Of a search in the database. */
+const mostPiece = 200;
+
+/** Where the text of an attribute is from; null: the database is not asked for it. */
+function textOf(name: string, mapping: Mapping): TextPiece['of'] | null {
+  if (name === 'title' || name === 'externalId') return mapping[name] === undefined ? null : { field: mapping[name] };
+  return texts.get(name) ?? null;
+}
+
+const texts = new Map<string, TextPiece['of']>([
+  ['userName', 'email'],
+  ['emails.value', 'email'],
+  ['displayName', 'name'],
+  ['name.formatted', 'name'],
+  ['name.givenName', 'firstName'],
+  ['name.familyName', 'lastName'],
+]);

@@ -1,6 +1,7 @@
 /** Reads the file of `dropslot apply`: its members, checked, with the place of each mistake; values as the commands take them. */
 import { parseDocument } from 'yaml';
 import { findNearest } from '../../config/nearest.js';
+import type { ProviderChange } from '../accounts/orgprovider.js';
 import { OperationError } from '../error.js';
 
 export interface Setup {
@@ -17,6 +18,8 @@ export interface OrgSetup {
   settings: Record<string, string>;
   keys: KeySetup[] | null;
   notifications: NotificationSetup[] | null;
+  /** At which its people sign in to the console, as `console set-provider` takes it, without its secret; `none`: remove it. */
+  provider: ProviderChange | 'none' | null;
 }
 
 export interface KeySetup {
@@ -77,7 +80,7 @@ export function readSetup(text: string): Setup {
 
 function readOrg(id: string, value: unknown): OrgSetup {
   const where = `organizations.${id}`;
-  const org = takeMap(value ?? {}, where, ['enabled', 'settings', 'keys', 'notifications']);
+  const org = takeMap(value ?? {}, where, ['enabled', 'settings', 'keys', 'notifications', 'provider']);
   const settings = org.settings === undefined ? {} : takeMap(org.settings, `${where}.settings`, null);
   return {
     id,
@@ -96,7 +99,29 @@ function readOrg(id: string, value: unknown): OrgSetup {
         events: events === undefined ? null : takeValue(events, `${place}.events`),
       };
     }),
+    provider:
+      org.provider === undefined
+        ? null
+        : org.provider === null
+          ? 'none'
+          : readProvider(org.provider, `${where}.provider`),
   };
+}
+
+const providerTexts = ['issuer', 'clientId', 'label', 'scopes', 'emailClaim', 'verifiedClaim', 'domains'] as const;
+const providerFlags = ['allowHttp', 'allowPrivate'] as const;
+
+function readProvider(value: unknown, where: string): ProviderChange {
+  const words = [...providerTexts, 'newAccounts', 'passwordSignIn'] as const;
+  const map = takeMap(value, where, [...words, ...providerFlags]);
+  const change: ProviderChange = {};
+  for (const name of words)
+    if (map[name] !== undefined)
+      change[name] =
+        takeValue(map[name], `${where}.${name}`, name === 'passwordSignIn' ? ['on', 'off'] : ['yes', 'no']) ?? '';
+  for (const name of providerFlags)
+    if (map[name] !== undefined) change[name] = takeBoolean(map[name], `${where}.${name}`);
+  return change;
 }
 
 function readKey(value: unknown, where: string): KeySetup {

@@ -1,24 +1,36 @@
 /** Writes the file of `dropslot apply` from the state: organizations, keys, webhooks, hooks and notifications, and no secret. */
 import { stringify } from 'yaml';
-import { type LoginKey, listLoginKeys } from '../../db/control/keys.js';
+import type { LoginKey } from '../../db/control/keys.js';
+import { listOrgProviders, type OrgProvider } from '../../db/control/orgproviders.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { usualCategories } from '../../events/mail/categories.js';
+import { groupByOrg, listKeysByOrg } from '../byorg.js';
 import { stateOfKey } from '../keyterms.js';
-import { listNotifications } from '../notifyaddress.js';
+import { listNotifications, type Notification } from '../notifyaddress.js';
 import { listSettings } from '../orgsettings/orgsettings.js';
 import { commandKind, listOfKind, type Subscriber, webhookKind } from '../subscribers.js';
 import type { Workplace } from '../workplace.js';
 import { isUsual } from './orgs.js';
+import { describeProvider } from './provider.js';
 
 const head = ` Written by "dropslot export-config", and read by "dropslot apply". It has no secret: passwords of clients, secrets of
- webhooks, sources and exports are not in it. "enabled: true" says that an admin asked for SFTP access.`;
+ webhooks, sources, exports and providers are not in it. "enabled: true" says that an admin asked for SFTP access.`;
 
 /** @param orgIds undefined: all, with webhooks and hooks of all organizations and of none. @throws OperationError `not_found` */
 export async function exportSetup(place: Workplace, orgIds?: readonly string[]): Promise<string> {
   const orgs =
     orgIds === undefined ? await listOrgs(place.control.read) : await Promise.all(orgIds.map((id) => place.org(id)));
   const organizations: Record<string, unknown> = {};
-  for (const org of orgs) organizations[org.id] = await describeOrg(place, org);
+  const keysOf = await listKeysByOrg(
+    place,
+    orgs.map(({ id }) => id),
+  );
+  const notificationsOf = groupByOrg(await listNotifications(place));
+  const providersOf = groupByOrg(await listOrgProviders(place.control.read));
+  for (const org of orgs) {
+    const [provider] = providersOf(org.id);
+    organizations[org.id] = describeOrg(place, org, keysOf(org.id), notificationsOf(org.id), provider);
+  }
   const isWanted = ({ org }: Subscriber) => orgIds === undefined || (org !== null && orgIds.includes(org));
   const webhooks = (await listOfKind(place, webhookKind)).filter(isWanted).map(describeWebhook);
   const hooks = (await listOfKind(place, commandKind)).filter(isWanted).map(describeHook);
@@ -31,19 +43,25 @@ export async function exportSetup(place: Workplace, orgIds?: readonly string[]):
   return `${head.replaceAll(/^/gm, '#')}\n${stringify(value, { lineWidth: 0 })}`;
 }
 
-async function describeOrg(place: Workplace, org: Org): Promise<Record<string, unknown>> {
+function describeOrg(
+  place: Workplace,
+  org: Org,
+  allKeys: readonly LoginKey[],
+  notifications: readonly Notification[],
+  provider: OrgProvider | undefined,
+): Record<string, unknown> {
   const settings = listSettings(org, place.settings).filter(
     (one) => !isUsual(one) && (one.setting.name !== 'name' || org.name !== org.id),
   );
-  const keys = (await listLoginKeys(place.control.read, org.id)).filter(
+  const keys = allKeys.filter(
     (key) =>
       key.kind !== 'password' && key.managedBy === null && ['usable', 'pending'].includes(stateOfKey(key, place.now())),
   );
-  const notifications = await listNotifications(place, org.id);
   return {
     enabled: org.enabled,
     settings: Object.fromEntries(settings.map(({ setting, text }) => [setting.name, text])),
     ...(keys.length > 0 && { keys: keys.map(describeKey) }),
+    ...(provider !== undefined && { provider: describeProvider(provider) }),
     ...(notifications.length > 0 && {
       notifications: notifications.map(({ address, events }) => ({
         address,

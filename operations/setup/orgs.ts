@@ -1,8 +1,9 @@
 /** Compares the organizations of a file with those that exist: their settings, keys, access and notifications. */
 
-import { type LoginKey, type LoginKeyChange, listLoginKeys } from '../../db/control/keys.js';
-import { findOrg, type Org } from '../../db/control/orgs.js';
+import type { LoginKey, LoginKeyChange } from '../../db/control/keys.js';
+import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { type ParsedKey, parsePublicKeys } from '../../keys/login/publickeys.js';
+import { listKeysByOrg } from '../byorg.js';
 import { OperationError } from '../error.js';
 import { type KeyTerms, readKeyChange, stateOfKey } from '../keyterms.js';
 import { addKeys, revokeKey, setKey } from '../loginkeys.js';
@@ -22,24 +23,44 @@ import { requestSftp } from '../sftpaccess.js';
 import type { Workplace } from '../workplace.js';
 import { at, type Change } from './change.js';
 import type { KeySetup, NotificationSetup, OrgSetup } from './document.js';
+import { compareProvider } from './provider.js';
 
 /** @param prune also what the file does not name. @throws OperationError `usage`, with the place in the file */
 export async function compareOrgs(place: Workplace, setups: readonly OrgSetup[], prune: boolean): Promise<Change[]> {
+  const orgs = new Map((await listOrgs(place.control.read)).map((org) => [org.id, org]));
+  const keysOf = await listKeysByOrg(
+    place,
+    setups.map(({ id }) => id),
+  );
   const changes: Change[] = [];
-  for (const setup of setups) changes.push(...(await compareOrg(place, setup, prune)));
+  for (const setup of setups) {
+    const state = { org: orgs.get(setup.id) ?? null, keys: keysOf(setup.id) };
+    changes.push(...(await compareOrg(place, setup, state, prune)));
+  }
   return changes;
 }
 
-async function compareOrg(place: Workplace, setup: OrgSetup, prune: boolean): Promise<Change[]> {
+interface OrgState {
+  /** null: there is none yet. */
+  org: Org | null;
+  keys: readonly LoginKey[];
+}
+
+async function compareOrg(
+  place: Workplace,
+  setup: OrgSetup,
+  { org, keys }: OrgState,
+  prune: boolean,
+): Promise<Change[]> {
   const { id, settings } = setup;
   const where = `organizations.${id}`;
-  const org = await findOrg(place.control.read, id);
   const fields = await at(`${where}.settings`, () => readOrgFields(settings));
   const changes = org === null ? [await addOrg(place, setup, fields)] : compareSettings(place, org, settings, prune);
   const timeZone = fields.timeZone ?? org?.timeZone ?? fieldDefaults.timeZone;
-  if (setup.keys !== null) changes.push(...(await compareKeys(place, setup, timeZone, prune)));
+  if (setup.keys !== null) changes.push(...(await compareKeys(place, setup, keys, timeZone, prune)));
   const isEnabled = org?.enabled ?? false;
   if (setup.enabled !== null && setup.enabled !== isEnabled) changes.push(switchAccess(place, id, setup.enabled));
+  if (setup.provider !== null) changes.push(...(await compareProvider(place, id, setup.provider, prune)));
   // Last: it needs a mail server, which may be away.
   if (setup.notifications !== null)
     changes.push(...(await compareNotifications(place, id, org === null, setup.notifications, prune)));
@@ -115,14 +136,15 @@ function switchAccess(place: Workplace, id: string, enabled: boolean): Change {
 async function compareKeys(
   place: Workplace,
   { id, keys }: OrgSetup,
+  known: readonly LoginKey[],
   timeZone: string,
   prune: boolean,
 ): Promise<Change[]> {
-  const existing = new Map((await listLoginKeys(place.control.read, id)).map((key) => [key.fingerprint, key]));
+  const existing = new Map(known.map((key) => [key.fingerprint, key]));
   const changes: Change[] = [];
   const named = new Set<string>();
   for (const setup of keys!) {
-    const parsed = await at(setup.where, () => readOneKey(setup, timeZone));
+    const parsed = findSame(setup, known) ?? (await at(setup.where, () => readOneKey(setup, timeZone)));
     if (named.has(parsed.fingerprint))
       throw new OperationError('usage', `${setup.where}: the file has the key ${parsed.fingerprint} of ${id} twice`);
     named.add(parsed.fingerprint);
@@ -142,13 +164,25 @@ async function compareKeys(
   return changes;
 }
 
+/** A key as `export-config` wrote it, and that exists: reading it again takes a millisecond. undefined: it is another one, or in another form. */
+function findSame({ key }: KeySetup, known: readonly LoginKey[]): { fingerprint: string; comment: string } | undefined {
+  const same = known.find(({ algorithm, publicKey }) => publicKey !== '' && key === `${algorithm} ${publicKey}`);
+  return same && { fingerprint: same.fingerprint, comment: '' };
+}
+
 function readOneKey({ key }: KeySetup, timeZone: string): ParsedKey {
   const parsed = parsePublicKeys(key, { timeZone });
   if (parsed.length !== 1) throw new OperationError('usage', `"key" must have one public key, not ${parsed.length}`);
   return parsed[0]!;
 }
 
-function addOneKey(place: Workplace, id: string, setup: KeySetup, parsed: ParsedKey, wanted: LoginKeyChange): Change {
+function addOneKey(
+  place: Workplace,
+  id: string,
+  setup: KeySetup,
+  parsed: Pick<ParsedKey, 'fingerprint' | 'comment'>,
+  wanted: LoginKeyChange,
+): Change {
   const given = Object.entries(wanted).filter(([, value]) => value !== null);
   const terms = Object.fromEntries(given) as KeyTerms;
   if (terms.expiresAt !== undefined && terms.expiresAt <= place.now())

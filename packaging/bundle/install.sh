@@ -13,6 +13,10 @@ done
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here"
 sha256sum --quiet --check SHA256SUMS || { echo "install.sh: a file differs from SHA256SUMS; nothing was installed" >&2 && exit 1; }
+./program/bin/node -e 'require("./program/node_modules/sqlite3")' || {
+    echo "install.sh: this bundle is for @PLATFORM@ with glibc @LIBC@ and the C++ library of GCC @LIBSTDCXX@, or later; this machine is $(uname -s) on $(uname -m); nothing was installed" >&2
+    exit 1
+}
 version=$(./program/bin/node -p 'require("./program/package.json").version')
 mkdir -p "$prefix" "$link"
 # A whole version beside the old one: a server that runs keeps its files, until it is started again.

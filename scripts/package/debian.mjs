@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { listFiles, renderChecksums, root, settle } from './program.mjs';
+import { listFiles, readNeeds, renderChecksums, root, settle } from './program.mjs';
 
 const architectures = { x64: 'amd64', arm64: 'arm64' };
 const completions = {
@@ -11,10 +11,10 @@ const completions = {
   fish: 'usr/share/fish/vendor_completions.d/dropslot.fish',
 };
 
-export function buildDebian({ program, bill, work, out, version, epoch }) {
-  const architecture = architectures[process.arch];
+export function buildDebian({ program, arch, bill, work, out, version, epoch }) {
+  const architecture = architectures[arch];
   if (process.platform !== 'linux' || architecture === undefined) {
-    console.log(`no Debian package: this is ${process.platform} on ${process.arch}`);
+    console.log(`no Debian package: this is ${process.platform} on ${arch}`);
     return;
   }
   const tree = join(work, 'debian');
@@ -50,7 +50,7 @@ export function buildDebian({ program, bill, work, out, version, epoch }) {
       .join('\n')}\n`,
   );
   const kilobytes = files.reduce((sum, file) => sum + Math.ceil(statSync(join(tree, file)).size / 1024), 0);
-  put('DEBIAN/control', describePackage(version, architecture, kilobytes));
+  put('DEBIAN/control', describePackage(version, architecture, kilobytes, readNeeds(program)));
   settle(tree, epoch);
   const target = join(out, `dropslot_${debianVersion(version)}_${architecture}.deb`);
   const env = { ...process.env, SOURCE_DATE_EPOCH: String(epoch) };
@@ -62,13 +62,13 @@ function debianVersion(version) {
   return version.replace('-', '~');
 }
 
-function describePackage(version, architecture, kilobytes) {
+function describePackage(version, architecture, kilobytes, { libc, libstdcxx }) {
   return `Package: dropslot
 Version: ${debianVersion(version)}
 Architecture: ${architecture}
 Maintainer: Dropslot <dropslot@localhost>
 Installed-Size: ${kilobytes}
-Depends: adduser, libc6 (>= 2.31), libstdc++6 (>= 9)
+Depends: adduser, libc6 (>= ${libc}), libstdc++6 (>= ${libstdcxx})
 Recommends: logrotate
 Section: net
 Priority: optional
@@ -90,7 +90,8 @@ It contains Node.js (/usr/lib/dropslot/bin/node), https://github.com/nodejs/node
 }
 
 function run(program, words) {
-  return execFileSync(join(program, 'bin/node'), [join(program, 'dist/app/main.js'), ...words]);
+  // By this machine's Node.js: that of the program may be for another processor.
+  return execFileSync(process.execPath, [join(program, 'dist/app/main.js'), ...words]);
 }
 
 /** Without a name and a time. */

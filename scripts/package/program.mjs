@@ -58,6 +58,39 @@ function isNeeded(path) {
   return !/\.(map|ts|cts|mts|md|gyp|gypi|mk|cc|c|h|cpp)$|(^|\/)(Makefile|binding\.Makefile)$/.test(path);
 }
 
+/** The first release of GCC whose C++ library has a version of its symbols (GLIBCXX_3.4.N). */
+const compilers = {
+  21: 5,
+  22: 6,
+  23: 7,
+  24: 7,
+  25: 8,
+  26: 9,
+  27: 9,
+  28: 10,
+  29: 11,
+  30: 12,
+  31: 13,
+  32: 13,
+  33: 14,
+  34: 15,
+};
+
+/** The oldest C library, and C++ library by its GCC, with which Node.js and the native modules of a program run. @throws for one that is newer than `compilers` */
+export function readNeeds(program) {
+  const texts = listFiles(program)
+    .filter((path) => path === 'bin/node' || path.endsWith('.node'))
+    .map((path) => readFileSync(join(program, path), 'latin1'));
+  const latest = (pattern) =>
+    Math.max(...texts.flatMap((text) => [...text.matchAll(pattern)].map(([, number]) => Number(number))));
+  const symbols = latest(/\0GLIBCXX_3\.4\.(\d+)\0/g);
+  if (symbols > 0 && compilers[symbols] === undefined)
+    throw new Error(
+      `a native part needs GLIBCXX_3.4.${symbols}: add its GCC to "compilers" in scripts/package/program.mjs`,
+    );
+  return { libc: `2.${latest(/\0GLIBC_2\.(\d+)(?=[.\0])/g)}`, libstdcxx: compilers[symbols] };
+}
+
 /** CycloneDX; npm's own text has a random number and the time of its making. */
 export function renderBill(epoch) {
   const text = execFileSync('node', ['scripts/sbom.mjs'], { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });

@@ -45,11 +45,11 @@ export function checkHandle({ echo }: { echo: boolean }): Handler<{ handle: Hand
 export const checkPath: Handler<{ path: string; range: Range }> = {
   read: (packet) => ({ path: packet.path(), range: readRange(packet) }),
   async run(context, { path, range }, id) {
-    const { space } = context;
+    const { space, left } = context;
     const { size } = await space.stat(path);
     const known = await recall(range, size, () => space.checksum(path));
     if (known !== null) return replyHashes(id, false, range, known);
-    const reader = await space.openRead(path);
+    const reader = await space.openRead(path, left);
     try {
       const hashes = await computeHashes(context, newReaderHandle(reader), reader.entry.size, range);
       return replyHashes(id, false, range, hashes);

@@ -63,10 +63,10 @@ function openView({ lock, upload }: UploadHandle): Promise<Reader> {
 /** Without WRITE, CREAT makes an empty file where there is none, as OpenSSH's server does: `open(path, O_RDONLY | O_CREAT)`. */
 async function openReader(context: Context, args: OpenArgs): Promise<Reader> {
   const { path, flags } = args;
-  if ((flags & openFlags.create) === 0) return context.space.openRead(path);
+  if ((flags & openFlags.create) === 0) return context.space.openRead(path, context.left);
   if ((flags & openFlags.exclusive) !== 0) return createEmpty(context, args);
   try {
-    return await context.space.openRead(path);
+    return await context.space.openRead(path, context.left);
   } catch (error) {
     if (!isNotFound(error)) throw error;
     return createEmpty(context, args);

@@ -87,9 +87,9 @@ export class HandleTable {
     return handle;
   }
 
-  /** An upload has ended: `findUpload` no longer returns it. */
-  forget(upload: UploadHandle): void {
-    this.#uploads.delete(upload);
+  /** It has ended: `findUpload` no longer returns it. */
+  forget(handle: UploadHandle): void {
+    this.#uploads.delete(handle);
   }
 
   /** Removes and returns every handle, when the session ends. */

@@ -9,6 +9,8 @@ export class TokenBucket {
   #bytesPerSecond: number | null = null;
 
   readonly #now: () => number;
+  /** Gets the bytes that are spent here, where there is a rate: other processes of the server count them, too. */
+  onSpend: ((bytes: number) => void) | null = null;
 
   /** The bucket is full when it gets its first rate. */
   constructor(now: () => number) {
@@ -25,6 +27,12 @@ export class TokenBucket {
 
   /** Takes `bytes`, which may leave a debt; milliseconds until it is paid. */
   spend(bytes: number): number {
+    if (this.#bytesPerSecond !== null) this.onSpend?.(bytes);
+    return this.charge(bytes);
+  }
+
+  /** As spend, of bytes that another process of the server has spent. */
+  charge(bytes: number): number {
     const rate = this.#bytesPerSecond;
     if (rate === null) return 0;
     const now = this.#now();

@@ -27,6 +27,8 @@ export interface Context {
   readonly isReadOnly: boolean;
   /** The session was ended: long operations should stop. */
   readonly isAborted: () => boolean;
+  /** Aborted when no one waits for the content of files any more. */
+  readonly left: AbortSignal;
 }
 
 export interface Handler<A> {

@@ -1,4 +1,5 @@
 /** Owns one SFTP session over any duplex stream: reads requests, runs them in their order, and slows clients that do not read. */
+import { setMaxListeners } from 'node:events';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Logger } from '../../config/logger.js';
 import type { Intake } from '../../intake/types.js';
@@ -72,10 +73,18 @@ export class Session {
   #isPaced = false;
   #isInitialized = false;
   #isInputOver = false;
+  /** All requests that have arrived whole are taken. */
+  #isDry = false;
   #end: SessionEnd | null = null;
   #isFinishing = false;
   #pending = 0;
   #pendingBytes = 0;
+  /** Of the pending ones those that may be a part of an upload. */
+  #pendingOthers = 0;
+  /** The client is gone: reads have no reader any more. */
+  #isLeft = false;
+  /** Ends requests to an object store: once only reads are left, or the session was ended. */
+  readonly #left = new AbortController();
   #resolveEnded!: (end: SessionEnd) => void;
   readonly #input: Readable;
   readonly #options: SessionOptions;
@@ -95,7 +104,10 @@ export class Session {
       now: options.now,
       isReadOnly: options.readOnly === true,
       isAborted: () => this.#end === 'aborted',
+      left: this.#left.signal,
     };
+    // One of each open file.
+    setMaxListeners(0, this.#left.signal);
     this.#replies = new ReplyStream(output, options.outlet ?? null, options.intake.memory);
     this.#rateLimiter = new RateLimiter(options.buckets ?? null);
     input.on('data', this.#onData);
@@ -126,6 +138,7 @@ export class Session {
 
   /** The client is gone: requests that arrived whole still run (a CLOSE counts), but their answers are dropped. */
   dropReplies(): void {
+    this.#isLeft = true;
     this.#replies.close();
     this.#rateLimiter.release();
     this.#pump();
@@ -134,7 +147,9 @@ export class Session {
   /** Ends the session now: reads no more requests; uploads in progress publish nothing. */
   abort(): void {
     this.#stop('aborted');
+    this.#isLeft = true;
     this.#replies.close();
+    this.#left.abort();
     this.#rateLimiter.release();
     this.#finishWhenIdle();
   }
@@ -152,10 +167,14 @@ export class Session {
   };
 
   #pump(): void {
+    this.#isDry = false;
     try {
       while (this.#end === null && this.#canTakeMore()) {
         const packet = this.#framer.next();
-        if (packet === null) break;
+        if (packet === null) {
+          this.#isDry = true;
+          break;
+        }
         this.#receive(packet);
         this.#pace(packet.length);
       }
@@ -200,6 +219,7 @@ export class Session {
     this.#options.onRequest?.();
     let name = String(number);
     let costBytes = packet.length;
+    let isRead = false;
     let answer: Promise<Reply>;
     try {
       const request = findRequest(number, reader);
@@ -210,12 +230,13 @@ export class Session {
       if (this.#options.uploadOnly === true && readsAnything(request, args))
         throw new SftpError('upload_only', `${name} in a session that may upload only`);
       costBytes += request.costBytes?.(args) ?? 0;
+      isRead = onlyReads(request, args);
       answer = request.order(this.#context, args, () => this.#run(request, args, id));
     } catch (error) {
       if (isMalformed(error)) throw error;
       answer = Promise.reject(error);
     }
-    void this.#reply(packet, { id, name, costBytes }, answer);
+    void this.#reply(packet, { id, name, costBytes, isRead }, answer);
   }
 
   /** Runs in its turn. A CLOSE that waited when the session was aborted still releases its handle: the table no longer has it. */
@@ -238,18 +259,19 @@ export class Session {
 
   async #reply(
     packet: Buffer,
-    { id, name, costBytes }: { id: number; name: string; costBytes: number },
+    { id, name, costBytes, isRead }: { id: number; name: string; costBytes: number; isRead: boolean },
     answer: Promise<Reply>,
   ): Promise<void> {
     const { memory } = this.#options.intake;
     this.#pending++;
+    if (!isRead) this.#pendingOthers++;
     this.#pendingBytes += costBytes;
     memory.add(costBytes);
     let reply: Reply;
     try {
       reply = await answer;
     } catch (error) {
-      this.#logFailure(name, error);
+      this.#logFailure(name, error, isRead);
       reply = replyStatus(id, statusOf(error));
     }
     this.#framer.recycle(packet);
@@ -260,16 +282,17 @@ export class Session {
     if (wait !== null) await wait;
     await this.#replies.send(reply);
     this.#pending--;
+    if (!isRead) this.#pendingOthers--;
     this.#pendingBytes -= costBytes;
     memory.release(costBytes);
     this.#pump();
   }
 
-  #logFailure(request: string, error: unknown): void {
+  #logFailure(request: string, error: unknown, isRead = false): void {
     const { logger } = this.#options;
     const cause = error instanceof Error ? error : new Error(String(error));
     const details = { request, code: (cause as { code?: unknown }).code, detail: cause.message };
-    if (isServerFault(error))
+    if (isServerFault(error) && !(isRead && this.#left.signal.aborted))
       logger.error('SFTP request failed; the client gets an error status', { ...details, stack: cause.stack });
     else logger.debug('SFTP request refused', details);
   }
@@ -281,7 +304,17 @@ export class Session {
     this.#input.resume();
   }
 
+  /**
+   * Not while an upload may still be closed, whose CLOSE counts: the READs of a copy are a part of it. One that is open is aborted at the
+   * end of the input; and requests that were not read yet, behind many READs, have no handle of an upload unless one is open.
+   */
+  #abandonReads(): void {
+    if (!this.#isLeft || this.#pendingOthers > 0) return;
+    if ((this.#isInputOver && this.#isDry) || this.#context.handles.countUploads() === 0) this.#left.abort();
+  }
+
   #finishWhenIdle(): void {
+    this.#abandonReads();
     if (this.#end === null && this.#isInputOver && this.#pending === 0)
       this.#end = this.#framer.isBetweenPackets ? 'closed' : 'cut';
     if (this.#end === null || this.#pending > 0 || this.#isFinishing) return;
@@ -305,6 +338,13 @@ function findRequest(number: number, reader: PacketReader): AnyRequest {
   const request = name === null ? requests.get(number) : extensions.get(name);
   if (request === undefined) throw new SftpError('not_served', `request ${name ?? number} is not served`);
   return request;
+}
+
+/** Not a part of an upload; who asks for it has it only by its answer. */
+function onlyReads(request: AnyRequest, args: unknown): boolean {
+  const { handle } = (args ?? {}) as { handle?: Handle };
+  const isClose = request.handler === (closeFile as AnyRequest['handler']) && handle?.kind === 'upload';
+  return !isClose && !changesAnything(request, args);
 }
 
 function isMalformed(error: unknown): error is SftpError {

@@ -11,15 +11,14 @@ import type { ServerDeps } from '../types.js';
 import { userSignatures } from './algorithms.js';
 import type { FailedLogins } from './failedlogins.js';
 import { accessEnded, bidFarewell, endedByOperator, type Farewell, memoryHeld, withContact } from './farewell.js';
+import type { Gate } from './gate.js';
+import { gatherWrites } from './gather.js';
 import { serveHostKeys } from './hostkeyproof.js';
 import { serveLogin } from './login.js';
-import type { Attempt } from './loginpenalties.js';
 import type { LogLimiter } from './loglimiter.js';
 import type { Offence } from './penalties.js';
-import type { Origin, Reception } from './reception.js';
 import { type Rekeying, rekeyRegularly } from './rekey.js';
 import type { OrgLimits, SessionLimits } from './sessionlimits.js';
-import type { Source } from './source.js';
 import {
   allowPacketsInExchange,
   announceSignatures,
@@ -31,7 +30,6 @@ import {
   sendDisconnect,
   watchWindow,
 } from './ssh2fixes.js';
-import type { Turn } from './turns.js';
 
 /** How long a client may take to close its side after the server has ended the connection. */
 const closeGraceMs = 2000;
@@ -47,9 +45,8 @@ const quietMs = 300;
 
 export interface ConnectionDeps extends Omit<ServerDeps, 'hostKeys' | 'control'> {
   sessionLimits: SessionLimits;
-  reception: Pick<Reception, 'recordLogin' | 'recordEnd' | 'isStranger' | 'waitMs' | 'takeTurn'>;
   logLimiter: LogLimiter;
-  failedLogins: FailedLogins;
+  failedLogins: Pick<FailedLogins, 'count'>;
   register: Pick<SessionRegister, 'add'>;
 }
 
@@ -75,22 +72,24 @@ export class Connection {
   #hadWrongKeys = false;
   /** The user name that it offered keys or passwords for. */
   #user: string | null = null;
-  #turn: Turn | null = null;
   #release = () => {};
   readonly #channels = new Set<Channel>();
+  /** Whose place is being asked for. */
+  #openingChannels = 0;
   #requests = 0;
   #recorded: Promise<void> = Promise.resolve();
   #isClosing = false;
   readonly #socket: Socket;
-  readonly #origin: Origin;
+  readonly #gate: Gate;
   readonly #deps: ConnectionDeps;
 
-  constructor(socket: Socket, origin: Origin, deps: ConnectionDeps) {
+  constructor(socket: Socket, gate: Gate, deps: ConnectionDeps) {
     this.#socket = socket;
-    this.#origin = origin;
+    this.#gate = gate;
     this.#deps = deps;
-    this.#address = origin.address;
+    this.#address = gate.address;
     this.#logger = deps.logger.child({ address: this.#address });
+    gatherWrites(socket);
     socket.on('error', (error) => this.#logger.debug('socket failed', { detail: error.message }));
     this.#deadline = setTimeout(
       () => this.close('not logged in in time', 'no login in time'),
@@ -129,8 +128,8 @@ export class Connection {
       maxAttempts: this.#deps.settings.loginAttempts,
       takesSha1: this.takesSha1,
       contact: this.#deps.settings.contact,
-      isStranger: this.#deps.reception.isStranger(this.#origin),
-      admitAttempt: (user, credential, kind) => this.#admitAttempt(user, credential, kind),
+      isStranger: this.#gate.isStranger,
+      admitAttempt: (user, credential, kind) => this.#gate.admitAttempt({ user, credential, kind }),
       onRefusal: (user) => {
         this.#hadWrongKeys = true;
         this.#user = user;
@@ -141,11 +140,9 @@ export class Connection {
       close: (reason, offence) => this.close(reason, offence),
     });
     client.on('session', (accept, reject) => {
-      if (this.#channels.size >= this.#deps.settings.maxChannels)
+      if (this.#channels.size + this.#openingChannels >= this.#deps.settings.maxChannels)
         rejectChannel(client, reject, 'this connection has as many sessions as it may have');
-      else if (this.#limits?.openSession() !== true)
-        rejectChannel(client, reject, 'your organization has as many sessions as it may have');
-      else this.#openChannel(client, accept());
+      else this.#admitChannel(client, accept, reject);
     });
   }
 
@@ -181,26 +178,9 @@ export class Connection {
     }
   }
 
-  /** Ends the connection if it has not logged in and its source is closed now. */
-  closeUnauthenticated(isClosed: (source: Source) => boolean): void {
-    if (this.#login === null && !this.#origin.isExempt && isClosed(this.#origin.source))
-      this.close('its address has a penalty', null);
-  }
-
-  /** Waits for the connection's turn, where it needs one. Milliseconds for which the attempt is not checked; 0: it is. */
-  async #admitAttempt(user: string, credential: string, kind: Attempt['kind']): Promise<number> {
-    const { reception } = this.#deps;
-    const attempt = { source: this.#origin.source, user, credential, kind };
-    const waitMs = reception.waitMs(this.#origin, attempt);
-    if (waitMs > 0) return waitMs;
-    this.#turn ??= reception.takeTurn(this.#origin, attempt);
-    await this.#turn?.granted;
-    return reception.waitMs(this.#origin, attempt);
-  }
-
-  #releaseTurn(): void {
-    this.#turn?.release();
-    this.#turn = null;
+  /** Ends the connection if it has not logged in and its address has a penalty by now. */
+  closeUnauthenticated(): void {
+    if (this.#login === null && this.#gate.isClosed) this.close('its address has a penalty', null);
   }
 
   /** Ends the connection as soon as it has no upload in progress: at once, when it has none now. */
@@ -225,10 +205,16 @@ export class Connection {
     return [...this.#sessions].some((session) => session.isBusy);
   }
 
-  #acceptLogin(login: Login): boolean {
+  async #acceptLogin(login: Login): Promise<boolean> {
     if (this.#isClosing) return false;
-    this.#limits = this.#deps.sessionLimits.openConnection(login.org);
-    if (this.#limits === null) {
+    const limits = await this.#deps.sessionLimits.openConnection(login.org);
+    // It ended meanwhile, or the client has sent two logins at once, of which the first keeps its limits.
+    if (this.#isClosing || this.#login !== null) {
+      if (limits !== null) this.#deps.sessionLimits.closeConnection(login.org.id);
+      return false;
+    }
+    this.#limits = limits;
+    if (limits === null) {
       this.#logger.warn('login refused', { org: login.org.id, reason: 'too many connections of this organization' });
       const { fingerprint, credential } = login;
       if (this.#deps.logLimiter.allows(`refusal of too many connections of ${login.org.id}`, 60))
@@ -237,8 +223,7 @@ export class Connection {
       return false;
     }
     this.#login = login;
-    this.#deps.reception.recordLogin(this.#origin, login.org.id, login.credential);
-    this.#releaseTurn();
+    this.#gate.recordLogin(login.org.id, login.credential);
     this.#rekeying = this.#startRekeying();
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.close('idle'), this.#deps.settings.idleMinutes * 60_000);
@@ -330,6 +315,25 @@ export class Connection {
     return sum;
   }
 
+  /** At once where no other process is asked: a client may send requests for the channel before it has the answer. */
+  #admitChannel(client: Client, accept: () => Channel, reject: () => void): void {
+    const answer = (isAdmitted: boolean) => {
+      if (isAdmitted && this.#isClosing) this.#limits?.closeSession();
+      else if (isAdmitted) this.#openChannel(client, accept());
+      else rejectChannel(client, reject, 'your organization has as many sessions as it may have');
+    };
+    const isAdmitted = this.#limits?.openSession() ?? false;
+    if (typeof isAdmitted === 'boolean') {
+      answer(isAdmitted);
+      return;
+    }
+    this.#openingChannels++;
+    void isAdmitted.then((isYes) => {
+      this.#openingChannels--;
+      answer(isYes);
+    });
+  }
+
   #openChannel(client: Client, channel: Channel): void {
     this.#channels.add(channel);
     channel.once('close', () => {
@@ -417,9 +421,7 @@ export class Connection {
     this.#isClosing = true;
     clearTimeout(this.#deadline);
     this.#rekeying?.stop();
-    if (this.#login === null) this.#deps.reception.recordEnd(this.#origin, this.#offenceAtEnd(), this.#user);
-    // The next one is judged with this one's failures.
-    this.#releaseTurn();
+    if (this.#login === null) this.#gate.recordEnd(this.#offenceAtEnd(), this.#user);
     this.#onClientGone();
     await Promise.all([...this.#sessions].map((session) => session.ended));
     for (const channel of this.#channels) this.#forgetChannel(channel);

@@ -42,9 +42,10 @@ function readSoftware(line: Buffer): string | null {
 
 /** Drops the identification that ssh2 sends when it gets the socket: the client has it already. */
 export function dropOwnIdentification(socket: Socket): void {
-  const write = socket.write.bind(socket);
+  // Not that of the prototype: the socket may gather its writes.
+  const { write } = socket;
   socket.write = ((data: string | Uint8Array, ...rest: []) => {
-    Reflect.deleteProperty(socket, 'write');
-    return Buffer.from(data as Uint8Array).equals(ours) ? true : write(data, ...rest);
+    socket.write = write;
+    return Buffer.from(data as Uint8Array).equals(ours) ? true : socket.write(data, ...rest);
   }) as Socket['write'];
 }

@@ -17,11 +17,13 @@ type ListenSettings = Pick<Settings, 'listen' | 'host' | 'port' | 'policy'>;
 /**
  * Listens on all of `listen`, or else on `host` and `port`. Without a host it listens on every address of the
  * machine; port 0 takes a free port.
+ * @param pauseOnConnect leave the first bytes of each connection to the process that gets its socket
  * @throws ServerError when one of the ports is in use or not permitted; then it listens on none.
  */
 export async function listenAll(
   settings: ListenSettings,
   accept: (socket: Socket, policy: PolicyName) => void,
+  pauseOnConnect = false,
 ): Promise<Listener[]> {
   const { host, port, policy } = settings;
   const endpoints = settings.listen.map((text) => readEndpoint(text)!);
@@ -30,7 +32,7 @@ export async function listenAll(
   try {
     for (const endpoint of endpoints) {
       const chosen = endpoint.policy ?? policy;
-      listeners.push(await listen(endpoint, chosen, (socket) => accept(socket, chosen)));
+      listeners.push(await listen(endpoint, chosen, (socket) => accept(socket, chosen), pauseOnConnect));
     }
     return listeners;
   } catch (error) {
@@ -39,9 +41,14 @@ export async function listenAll(
   }
 }
 
-function listen({ host, port }: Endpoint, policy: PolicyName, accept: (socket: Socket) => void): Promise<Listener> {
+function listen(
+  { host, port }: Endpoint,
+  policy: PolicyName,
+  accept: (socket: Socket) => void,
+  pauseOnConnect: boolean,
+): Promise<Listener> {
   // Nagle's algorithm makes uploads five times slower: each answer would wait for the client's acknowledgement.
-  const server = createServer({ noDelay: true }, accept);
+  const server = createServer({ noDelay: true, pauseOnConnect }, accept);
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)));
     // Another listener may have the same port on 0.0.0.0.

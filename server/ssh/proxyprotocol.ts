@@ -61,7 +61,8 @@ export function readProxyHeader(socket: Socket, deadlineMs: number): Promise<Pro
       if (header !== null) finish(header);
     };
     const timer = setTimeout(() => finish('late'), deadlineMs);
-    socket.on('data', onData).on('close', onGone).on('end', onGone);
+    // A listener for workers does not begin to read by itself.
+    socket.on('data', onData).on('close', onGone).on('end', onGone).resume();
   });
 }
 

@@ -98,6 +98,11 @@ export class Reception {
     return !this.#deps.known.hasMet(source);
   }
 
+  /** Whether connections from there that have not logged in must end. */
+  isClosed({ source, isExempt }: Origin): boolean {
+    return !isExempt && this.#deps.penalties?.isClosed(source) === true;
+  }
+
   /** Milliseconds for which the attempt is not checked; 0: it is. */
   waitMs({ isExempt }: Origin, attempt: Attempt): number {
     return isExempt ? 0 : (this.#deps.penalties?.waitMs(attempt) ?? 0);

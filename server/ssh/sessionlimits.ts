@@ -6,7 +6,7 @@ import { type Buckets, TokenBucket } from '../sftp/ratelimit.js';
 
 export interface OrgLimits {
   /** false: the organization has as many sessions as it may. */
-  openSession(): boolean;
+  openSession(): boolean | Promise<boolean>;
   closeSession(): void;
   handles: HandleShare;
   buckets: Buckets;
@@ -14,13 +14,20 @@ export interface OrgLimits {
 
 export interface SessionLimits {
   /** null: the organization has as many connections as it may. Each connection that was opened must be closed. */
-  openConnection(org: Org): OrgLimits | null;
+  openConnection(org: LimitedOrg): OrgLimits | null | Promise<OrgLimits | null>;
   closeConnection(org: string): void;
 }
 
-type Caps = Pick<Settings, 'maxConnectionsPerOrg' | 'maxSessionsPerOrg' | 'maxHandlesPerOrg'>;
+export type LimitedOrg = Pick<Org, 'id' | 'options'>;
 
-export function createSessionLimits(caps: Caps, now: () => number): SessionLimits {
+/** Of one process, which needs to ask no other. */
+export interface LocalLimits extends SessionLimits {
+  openConnection(org: LimitedOrg): (OrgLimits & { openSession(): boolean }) | null;
+}
+
+export type Caps = Pick<Settings, 'maxConnectionsPerOrg' | 'maxSessionsPerOrg' | 'maxHandlesPerOrg'>;
+
+export function createSessionLimits(caps: Caps, now: () => number): LocalLimits {
   const limits = new Map<string, OrgUsage>();
   return {
     openConnection(org) {
@@ -60,7 +67,7 @@ class OrgUsage implements OrgLimits {
     };
   }
 
-  adapt({ options }: Org): void {
+  adapt({ options }: LimitedOrg): void {
     this.#options = options;
     this.buckets.up.setRate(options.uploadRate ?? null);
     this.buckets.down.setRate(options.downloadRate ?? null);

@@ -6,6 +6,8 @@ export interface Fault {
   /** Whether the same request may succeed in a moment. */
   isPassing: boolean;
   reason: string;
+  /** Another request on the same object was in the way of a condition. */
+  isConflict?: boolean;
 }
 
 interface ClientError {
@@ -26,9 +28,10 @@ const denied = new Set([
   'SignatureDoesNotMatch',
   'TokenRefreshRequired',
 ]);
+/** 409. Amazon asks to repeat a PutObject after it, and to send a file in parts again from its start. */
+const conflict = 'ConditionalRequestConflict';
 /** Answers with other statuses than 5xx that pass too. */
 const passing = new Set([
-  'ConditionalRequestConflict',
   'ExpiredToken',
   'OperationAborted',
   'RequestTimeTooSkewed',
@@ -47,10 +50,13 @@ export function classify(error: unknown): Fault {
   if (error instanceof StoreError) return { code: error.code, isPassing: false, reason: error.message };
   const { name = '', message = '', code = '', $metadata } = error as ClientError;
   const status = $metadata?.httpStatusCode;
-  const told = [name, status, message].filter((part) => part !== '' && part !== undefined).join(' ');
+  // An answer to a HEAD has no body, and so no name.
+  const words = name === 'Unknown' || message === 'UnknownError' ? ['status', status] : [name, status, message];
+  const told = words.filter((part) => part !== '' && part !== undefined).join(' ');
   if (missing.has(name)) return { code: 'ENOENT', isPassing: false, reason: 'there is no such object' };
   if (status === 412) return { code: 'changed', isPassing: false, reason: told };
   if (status === 501) return { code: 'unsupported', isPassing: false, reason: told };
+  if (name === conflict) return { code: 'unavailable', isPassing: true, reason: told, isConflict: true };
   if (passing.has(name)) return { code: 'unavailable', isPassing: true, reason: told };
   if (denied.has(name) || status === 401 || status === 403)
     return {

@@ -63,7 +63,7 @@ async function readRange(requests: S3Requests, Key: string, from: number, end: n
       if (bytes.length !== end - from) throw new Error('the answer ended early');
       return bytes;
     },
-    { bytes: end - from },
+    { bytes: end - from, isRead: true },
   );
 }
 

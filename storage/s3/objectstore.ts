@@ -16,51 +16,67 @@ import { Unfinished } from './unfinished.js';
 const partLanes = 4;
 const smallFileLanes = 32;
 const copyBytes = 1024 * 1024;
+/** The object that names the installation; no id of a blob is like it. */
+const noteName = 'installation';
+
+/** Shared by the views of all organizations. */
+interface Shared {
+  partBytes: number;
+  lanes: Lanes;
+  smallLanes: Lanes;
+  conditions: Conditions;
+  /** Of each blob that this process reads: how often it is open, and whether it is removed with its last reader. */
+  readers: Map<string, { count: number; isDoomed: boolean }>;
+}
 
 export class ObjectStore implements BlobStore {
+  readonly #shared: Shared;
   readonly #requests: S3Requests;
   readonly #unfinished: Unfinished;
-  readonly #partBytes: number;
-  readonly #lanes = new Lanes(partLanes);
-  readonly #smallLanes = new Lanes(smallFileLanes);
-  readonly #conditions: Conditions;
-  /** Of each blob that this process reads: how often it is open, and whether it is removed with its last reader. */
-  readonly #readers = new Map<string, { count: number; isDoomed: boolean }>();
+  /** Empty: no organization. */
+  readonly #org: string;
 
-  constructor(place: S3Place, partBytes: number) {
-    this.#requests = new S3Requests(place);
-    this.#unfinished = new Unfinished(this.#requests);
-    this.#conditions = new Conditions(this.#requests);
-    this.#partBytes = partBytes;
+  private constructor(shared: Shared, requests: S3Requests, org: string) {
+    this.#shared = shared;
+    this.#requests = requests;
+    this.#unfinished = new Unfinished(requests);
+    this.#org = org;
+  }
+
+  static open(place: S3Place, partBytes: number): ObjectStore {
+    const requests = S3Requests.open(place);
+    const lanes = (count: number) => new Lanes({ count, patienceMs: place.retryMs, isOutage });
+    const shared = { partBytes, lanes: lanes(partLanes), smallLanes: lanes(smallFileLanes) };
+    return new ObjectStore({ ...shared, conditions: new Conditions(requests), readers: new Map() }, requests, '');
   }
 
   get name(): string {
     return this.#requests.name;
   }
 
-  begin(id: string, spool: Spool): Destination {
-    return new Shipment(id, spool, {
-      requests: this.#requests,
-      key: this.#keyOf(id),
-      partBytes: this.#partBytes,
-      lanes: this.#lanes,
-      smallLanes: this.#smallLanes,
-      conditions: this.#conditions,
-    });
+  of(org: string): ObjectStore {
+    return new ObjectStore(this.#shared, this.#requests.of(org), org);
   }
 
-  async open(id: string): Promise<DiskFile> {
-    const readers = this.#readers.get(id) ?? { count: 0, isDoomed: false };
-    this.#readers.set(id, readers);
+  begin(id: string, spool: Spool, other = ''): Destination {
+    const owner = this.#org || other;
+    const { partBytes, lanes, smallLanes, conditions } = this.#shared;
+    const requests = this.#requests.of(owner);
+    return new Shipment(id, spool, { owner, requests, key: this.#keyOf(id), partBytes, lanes, smallLanes, conditions });
+  }
+
+  async open(id: string, signal?: AbortSignal): Promise<DiskFile> {
+    const readers = this.#shared.readers.get(id) ?? { count: 0, isDoomed: false };
+    this.#shared.readers.set(id, readers);
     readers.count++;
     const leave = async () => {
       readers.count--;
       if (readers.count > 0) return;
-      this.#readers.delete(id);
+      this.#shared.readers.delete(id);
       if (readers.isDoomed) await this.#delete(id);
     };
     try {
-      return await ObjectFile.open(this.#requests, this.#keyOf(id), leave);
+      return await ObjectFile.open(this.#requests, this.#keyOf(id), leave, signal);
     } catch (error) {
       await leave();
       throw error;
@@ -80,7 +96,7 @@ export class ObjectStore implements BlobStore {
 
   /** After its last reader in this process. One that is killed before leaves it to the daily sweep. */
   async remove(id: string): Promise<void> {
-    const readers = this.#readers.get(id);
+    const readers = this.#shared.readers.get(id);
     if (readers !== undefined) readers.isDoomed = true;
     else await this.#delete(id);
   }
@@ -92,7 +108,8 @@ export class ObjectStore implements BlobStore {
       const page = { ...place, ...(ContinuationToken !== undefined && { ContinuationToken }) };
       const found = await this.#requests.run((s3, attempt) => s3.listObjectsV2(page, attempt));
       for (const { Key = '', Size = 0, LastModified } of found.Contents ?? [])
-        yield { id: Key.slice(Key.lastIndexOf('/') + 1), size: Size, mtimeMs: LastModified?.getTime() ?? 0 };
+        if (Key !== `${prefix}${noteName}`)
+          yield { id: Key.slice(Key.lastIndexOf('/') + 1), size: Size, mtimeMs: LastModified?.getTime() ?? 0 };
       if (found.IsTruncated !== true) return;
       ContinuationToken = found.NextContinuationToken;
     }
@@ -102,8 +119,8 @@ export class ObjectStore implements BlobStore {
     return replaceHeader(this.#requests, this.#keyOf(id), oldBytes, header);
   }
 
-  async add(id: string, path: string): Promise<void> {
-    await this.#delete(id);
+  async add(id: string, path: string, isNew = false): Promise<void> {
+    if (!isNew) await this.#delete(id);
     const local = await open(path, 'r');
     // The file itself is the spool: nothing is written to it.
     let taken = 0;
@@ -153,6 +170,29 @@ export class ObjectStore implements BlobStore {
     await this.remove(id);
   }
 
+  async readInstallation(): Promise<string | null> {
+    try {
+      return await this.#requests.run(async (s3, attempt) =>
+        (await (await s3.getObject(this.#note, attempt)).Body!.transformToString()).trim(),
+      );
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  async writeInstallation(id: string): Promise<void> {
+    const note = { ...this.#note, Body: Buffer.from(`${id}\n`), ...(await this.#shared.conditions.forNew()) };
+    await this.#requests
+      .run((s3, attempt) => s3.putObject(note, attempt))
+      .catch((error) => {
+        // It is there: that of this installation, or of another one.
+        if (!(error instanceof StoreError) || error.code !== 'changed') throw error;
+      });
+    const found = await this.readInstallation();
+    if (found !== id) throw new StoreError('foreign', `${this.name} belongs to another installation (${found})`);
+  }
+
   async probe(): Promise<void> {
     const Key = `${this.#requests.prefix}probe/${randomBytes(8).toString('hex')}`;
     const place = { Bucket: this.#requests.bucket, Key };
@@ -178,7 +218,16 @@ export class ObjectStore implements BlobStore {
       });
   }
 
+  get #note(): { Bucket: string; Key: string } {
+    return { Bucket: this.#requests.bucket, Key: `${this.#requests.prefix}${noteName}` };
+  }
+
   #keyOf(id: string): string {
     return `${this.#requests.prefix}${id.slice(0, 2)}/${id}`;
   }
+}
+
+/** Not an error of one file, or of the local disk. */
+function isOutage(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'unavailable';
 }

@@ -44,7 +44,7 @@ export function openStore(
     retryMs: settings.blobRetrySeconds * 1000,
   };
   const needed = Math.ceil(settings.maxFileBytes / mostParts / mebibyte) * mebibyte;
-  return new ObjectStore(place, Math.max(settings.blobPartBytes, needed));
+  return ObjectStore.open(place, Math.max(settings.blobPartBytes, needed));
 }
 
 async function readCredentials(settings: StoreSettings): Promise<{ accessKeyId: string; secretAccessKey: string }> {

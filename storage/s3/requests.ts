@@ -1,9 +1,13 @@
-/** Sends requests to an object store by the official client, which it loads at the first one, and repeats those that fail. */
+/**
+ * Sends requests to an object store by the official client, which it loads at the first one, and repeats those that fail. Owners take
+ * turns at the connections.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { S3 } from '@aws-sdk/client-s3';
 import { silenceStoreClient } from '../../config/environment.js';
 import { StoreError } from '../blobstore.js';
 import { classify } from './fault.js';
+import { Lanes } from './lanes.js';
 
 export interface S3Place {
   /** For messages: `s3://bucket/prefix`. */
@@ -27,81 +31,126 @@ export interface Attempt {
 const silentMs = 10_000;
 const connectMs = 5_000;
 /** A request with a small body, or none. */
-const usualMs = 60_000;
+const usuallyMs = 60_000;
 /** Slower than this no part is sent. */
 const slowestBytesPerMs = 32;
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
 /** Files of credentials are read again after this time. */
 const credentialsMs = 5 * 60_000;
-const mostSockets = 64;
+/** Requests at once of this process, so that none waits for a connection of the client: reads take none from uploads. */
+const mostReads = 16;
+const mostOthers = 48;
 
 export const packageName = '@aws-sdk/client-s3';
 
-export class S3Requests {
-  readonly #place: S3Place;
-  #client: Promise<S3> | null = null;
+export interface RequestOptions {
+  /** Of its body or of its answer. */
+  bytes?: number;
+  /** 0: once only. */
+  retryMs?: number;
+  /** The time for a small body, or none. */
+  usualMs?: number;
+  /** false: it fails as `changed`, since the same request cannot succeed. */
+  repeatsConflict?: boolean;
+  /** Its answer has the bytes of a file. */
+  isRead?: boolean;
+  /** Ends it, and the wait for its turn: its reader has left. */
+  signal?: AbortSignal;
+}
 
-  constructor(place: S3Place) {
-    this.#place = place;
+/** Shared by the views of all owners. */
+interface Shared {
+  place: S3Place;
+  client: Promise<S3> | null;
+  reads: Lanes;
+  others: Lanes;
+}
+
+/** The requests of one owner. */
+export class S3Requests {
+  readonly #shared: Shared;
+  readonly #owner: string;
+
+  private constructor(shared: Shared, owner: string) {
+    this.#shared = shared;
+    this.#owner = owner;
+  }
+
+  /** Those of no organization. */
+  static open(place: S3Place): S3Requests {
+    const lanes = (count: number) =>
+      new Lanes({ count, patienceMs: place.retryMs, isOutage: (error) => classify(error).code === 'unavailable' });
+    return new S3Requests({ place, client: null, reads: lanes(mostReads), others: lanes(mostOthers) }, '');
+  }
+
+  of(owner: string): S3Requests {
+    return new S3Requests(this.#shared, owner);
   }
 
   get bucket(): string {
-    return this.#place.bucket;
+    return this.#shared.place.bucket;
   }
 
   get prefix(): string {
-    return this.#place.prefix;
+    return this.#shared.place.prefix;
   }
 
   get name(): string {
-    return this.#place.name;
+    return this.#shared.place.name;
   }
 
   /**
+   * Repeats it for a time, which begins with its first turn.
    * @param work sends one request, and reads its answer to the end
-   * @param bytes of its body or of its answer
-   * @param retryMs 0: once only
    * @throws StoreError
    */
-  async run<T>(
-    work: (s3: S3, attempt: Attempt) => Promise<T>,
-    { bytes = 0, retryMs = this.#place.retryMs }: { bytes?: number; retryMs?: number } = {},
-  ): Promise<T> {
+  async run<T>(work: (s3: S3, attempt: Attempt) => Promise<T>, options: RequestOptions = {}): Promise<T> {
+    const { place, reads, others } = this.#shared;
+    const { retryMs = place.retryMs, repeatsConflict = true, isRead = false, signal } = options;
     const s3 = await this.#load();
-    const deadline = performance.now() + retryMs;
+    const lanes = isRead ? reads : others;
+    let deadline: number | null = null;
+    const attempt = () => {
+      deadline ??= performance.now() + retryMs;
+      return inTime((abortSignal) => work(s3, { abortSignal }), options);
+    };
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
       try {
-        return await work(s3, { abortSignal: AbortSignal.timeout(Math.ceil(usualMs + bytes / slowestBytesPerMs)) });
+        return await lanes.run(this.#owner, attempt, signal);
       } catch (cause) {
-        const { code, isPassing, reason } = classify(cause);
+        if (signal?.aborted) throw leave(cause);
+        const fault = classify(cause);
+        const isFinal = fault.isConflict === true && !repeatsConflict;
+        const { code, isPassing, reason } = isFinal ? { ...fault, code: 'changed' as const, isPassing: false } : fault;
         const restMs = pauseMs * (0.5 + Math.random() / 2);
-        if (!isPassing || performance.now() + restMs >= deadline)
-          throw new StoreError(code, `${this.#place.name}: ${reason}`, { cause });
-        await sleep(restMs);
+        // One that had no turn has waited as long as the others that failed before it.
+        if (!isPassing || performance.now() + restMs >= (deadline ?? 0))
+          throw new StoreError(code, `${place.name}: ${reason}`, { cause });
+        await sleep(restMs, undefined, signal === undefined ? {} : { signal }).catch(() => {});
       }
     }
   }
 
   close(): void {
-    void this.#client?.then(
+    void this.#shared.client?.then(
       (s3) => s3.destroy(),
       () => {},
     );
-    this.#client = null;
+    this.#shared.client = null;
   }
 
   #load(): Promise<S3> {
-    this.#client ??= this.#open();
-    return this.#client;
+    this.#shared.client ??= this.#open();
+    return this.#shared.client;
   }
 
   async #open(): Promise<S3> {
     silenceStoreClient();
     const library = await import('@aws-sdk/client-s3').catch((cause: Error) => {
-      throw new StoreError('unusable', missingPackage(this.#place.name), { cause });
+      throw new StoreError('unusable', missingPackage(this.name), { cause });
     });
-    const { endpoint, region, isPathStyle, readCredentials } = this.#place;
+    const { endpoint, region, isPathStyle, readCredentials } = this.#shared.place;
     return new library.S3({
       region,
       forcePathStyle: isPathStyle,
@@ -120,10 +169,34 @@ export class S3Requests {
       requestHandler: {
         connectionTimeout: connectMs,
         socketTimeout: silentMs,
-        httpAgent: { keepAlive: true, maxSockets: mostSockets },
-        httpsAgent: { keepAlive: true, maxSockets: mostSockets },
+        httpAgent: { keepAlive: true, maxSockets: mostReads + mostOthers },
+        httpsAgent: { keepAlive: true, maxSockets: mostReads + mostOthers },
       },
     });
+  }
+}
+
+function leave(cause: unknown): StoreError {
+  return new StoreError('left', 'its reader has left', { cause });
+}
+
+/** Aborts `work` after the time of its bytes, or when `signal` says so. */
+async function inTime<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  { bytes = 0, usualMs = usuallyMs, signal }: RequestOptions,
+): Promise<T> {
+  const end = new AbortController();
+  const abort = () => end.abort();
+  const timer = setTimeout(abort, Math.ceil(usualMs + bytes / slowestBytesPerMs));
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    return await work(end.signal);
+  } catch (cause) {
+    throw signal?.aborted ? leave(cause) : cause;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
   }
 }
 

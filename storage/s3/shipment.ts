@@ -13,6 +13,8 @@ import type { S3Requests } from './requests.js';
 export interface ShipmentDeps {
   requests: S3Requests;
   key: string;
+  /** Takes turns with the others in the lanes. */
+  owner: string;
   partBytes: number;
   /** For parts, and for small files. */
   lanes: Lanes;
@@ -28,6 +30,10 @@ interface Part {
 const smallBytes = 256 * 1024;
 /** After a part that could not be sent the next attempt waits for this time, or for the end of the file. */
 const restMs = 10_000;
+/** Removes the parts of a failed file, whose client waits for its answer. The daily sweep removes the rest. */
+const brief = { retryMs: 0, usualMs: 10_000 };
+/** So often a file is completed, each time after its parts were sent anew. */
+const mostCompletions = 3;
 
 export class Shipment implements Destination {
   readonly id: string;
@@ -81,25 +87,32 @@ export class Shipment implements Destination {
 
   /** A store that is away keeps parts, which the daily sweep removes. */
   async discard(): Promise<void> {
+    await this.#end(() => this.#removeSent().catch(() => {}));
+  }
+
+  async leave(): Promise<void> {
+    await this.#end(async () => {});
+  }
+
+  async #end(removeSent: () => Promise<void>): Promise<void> {
     const isFirst = !this.#isEnded;
     this.#isEnded = true;
     await this.#sending?.catch(() => {});
-    if (isFirst) await this.#removeSent().catch(() => {});
+    if (isFirst) await removeSent();
     await this.#spool.file.close().finally(() => this.#spool.remove());
   }
 
   async #removeSent(): Promise<void> {
     const { requests, key } = this.#deps;
     const place = { Bucket: requests.bucket, Key: key };
-    const once = { retryMs: 0 };
     const UploadId = this.#upload;
     if (UploadId !== null)
       await requests
-        .run((s3, attempt) => s3.abortMultipartUpload({ ...place, UploadId }, attempt), once)
+        .run((s3, attempt) => s3.abortMultipartUpload({ ...place, UploadId }, attempt), brief)
         .catch((error) => {
           if (!this.#mayExist) throw error;
         });
-    if (this.#mayExist) await requests.run((s3, attempt) => s3.deleteObject(place, attempt), once);
+    if (this.#mayExist) await requests.run((s3, attempt) => s3.deleteObject(place, attempt), brief);
   }
 
   #shipSoon(): void {
@@ -128,14 +141,14 @@ export class Shipment implements Destination {
   }
 
   async #shipPart(bytes: number): Promise<void> {
-    const { requests, key, lanes } = this.#deps;
+    const { requests, key, owner, lanes } = this.#deps;
     const place = { Bucket: requests.bucket, Key: key };
     this.#upload ??= await requests.run(
       async (s3, attempt) => (await s3.createMultipartUpload(place, attempt)).UploadId!,
     );
     const UploadId = this.#upload;
     const PartNumber = this.#parts.length + 1;
-    await lanes.run(async () => {
+    await lanes.run(owner, async () => {
       const Body = await this.#readSpool(this.#shipped, bytes);
       const part = { ...place, UploadId, PartNumber, Body, ContentMD5: digestOf(Body) };
       const { ETag } = await requests.run((s3, attempt) => s3.uploadPart(part, attempt), { bytes });
@@ -145,9 +158,9 @@ export class Shipment implements Destination {
   }
 
   async #put(): Promise<void> {
-    const { requests, key, lanes, smallLanes } = this.#deps;
+    const { requests, key, owner, lanes, smallLanes } = this.#deps;
     const lane = this.#written > smallBytes ? lanes : smallLanes;
-    await lane.run(async () => {
+    await lane.run(owner, async () => {
       const Body = await this.#readSpool(0, this.#written);
       const object = { Bucket: requests.bucket, Key: key, Body, ContentMD5: digestOf(Body) };
       const bytes = Body.length;
@@ -157,13 +170,41 @@ export class Shipment implements Destination {
     });
   }
 
+  /**
+   * A store that answers 409 ConditionalRequestConflict, or does not know the upload any more, will never complete it: the parts are sent
+   * again from the local file, as Amazon asks for.
+   */
   async #complete(): Promise<void> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        await this.#completeOnce();
+        return;
+      } catch (error) {
+        const isFinal = error instanceof StoreError && (error.code === 'changed' || error.code === 'unusable');
+        if (!isFinal || attempt === mostCompletions || (await this.#sizeStored()) !== null) throw error;
+        await this.#sendAgain();
+      }
+  }
+
+  async #completeOnce(): Promise<void> {
     const { requests, key } = this.#deps;
     const place = { Bucket: requests.bucket, Key: key, UploadId: this.#upload! };
     const complete = { ...place, MultipartUpload: { Parts: this.#parts } };
     await this.#writeOnce((condition) =>
-      requests.run((s3, attempt) => s3.completeMultipartUpload({ ...complete, ...condition }, attempt)),
+      requests.run((s3, attempt) => s3.completeMultipartUpload({ ...complete, ...condition }, attempt), {
+        repeatsConflict: false,
+      }),
     );
+  }
+
+  async #sendAgain(): Promise<void> {
+    const { requests, key } = this.#deps;
+    const old = { Bucket: requests.bucket, Key: key, UploadId: this.#upload! };
+    await requests.run((s3, attempt) => s3.abortMultipartUpload(old, attempt), brief).catch(() => {});
+    this.#upload = null;
+    this.#shipped = 0;
+    this.#parts.length = 0;
+    await this.#shipAll();
   }
 
   /**

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ChildState } from '../../app/importermessages.js';
 import { watchProcess } from '../../app/importerwatch.js';
+import { readWaitedMs } from '../../app/processortime.js';
 
 const mebibyte = 1024 ** 2;
 const budgets = {
@@ -12,9 +13,9 @@ const budgets = {
 const reading: ChildState = { work: 'run', upload: 7, memoryBytes: mebibyte };
 
 /** A watch whose ticks are a second apart, unless the clock is moved. */
-function openWatch() {
+function openWatch(readWaited = () => 0) {
   let now = 0;
-  const watch = watchProcess(budgets, () => now);
+  const watch = watchProcess(budgets, () => now, readWaited);
   const tick = (ms = 1_000) => {
     now += ms;
     return watch.tick();
@@ -35,6 +36,26 @@ test('a process that does not answer is ended before its lease is over', () => {
   const { watch, secondsUntilVerdict } = openWatch();
   watch.beat(reading);
   assert.deepEqual(secondsUntilVerdict(60), { second: 21, cause: 'hung', upload: 7 });
+});
+
+test('a process that waits for a processor does not hang; one that has it and is silent does', () => {
+  for (const [share, second] of [
+    [0.9, null],
+    [0.5, 41],
+    [0, 21],
+  ] as const) {
+    let waited = 0;
+    const { watch, secondsUntilVerdict } = openWatch(() => {
+      return waited;
+    });
+    watch.beat(reading);
+    let found: number | null = null;
+    for (let at = 1; at <= 60 && found === null; at++) {
+      waited += share * 1_000;
+      if (secondsUntilVerdict(1) !== null) found = at;
+    }
+    assert.equal(found, second, `${share}`);
+  }
 });
 
 test('a process that starts has more time, and one that answers has all', () => {
@@ -73,4 +94,10 @@ test('a machine that was suspended for a night blames no file', () => {
   const { watch, tick } = openWatch();
   watch.beat(reading);
   assert.equal(tick(8 * 3_600_000), null);
+});
+
+test('the time that a process waited for a processor is read where the system tells it', () => {
+  assert.ok(readWaitedMs(process.pid) >= (process.platform === 'linux' ? Number.MIN_VALUE : 0));
+  assert.equal(readWaitedMs(undefined), 0);
+  assert.equal(readWaitedMs(2 ** 30), 0);
 });

@@ -17,7 +17,7 @@ test('a process that hangs ends when its parent was killed', async (t) => {
   });
   assert.ok(isRunning(pid));
   parent.kill('SIGKILL');
-  await until(() => !isRunning(pid), 'its end');
+  await until(() => !isRunning(pid), 'its end', 120_000);
 });
 
 function isRunning(pid: number): boolean {

@@ -139,6 +139,11 @@ test('an operator and an HR admin sign in at their providers, without scripts', 
   await page.waitForURL(`${site}/`);
   await page.goto(`${site}/account`);
   await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+  await page.getByRole('link', { name: 'Sign out at Operator Login, too' }).click();
+  await page.waitForURL((address) => address.href.startsWith(issuer.url));
+  await page.goBack();
+  await page.getByRole('link', { name: 'Sign in again' }).click();
   await page.getByRole('link', { name: 'Sign in with Operator Login' }).click();
   await page.waitForURL(`${site}/`);
 
@@ -148,6 +153,8 @@ test('an operator and an HR admin sign in at their providers, without scripts', 
   await admin.getByRole('link', { name: 'Sign in with ACME Login' }).click();
   await admin.waitForURL(`${site}/orgs/acme`);
   await admin.getByRole('button', { name: 'Sign out' }).click();
+  await admin.getByRole('link', { name: 'Sign in again' }).click();
+  await admin.waitForURL((address) => address.pathname.startsWith('/sign-in') && !address.pathname.includes('left'));
   assert.equal(
     await admin.getByRole('link', { name: 'Sign in with ACME Login' }).count(),
     1,

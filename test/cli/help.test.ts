@@ -38,6 +38,7 @@ test('a wrong call gets the usage and an example; a program only the error', () 
 test('an unknown command names the nearest, or the list', () => {
   assert.match(run('ogrs').stderr, /Did you mean orgs\?/);
   assert.match(run('xyzzy').stderr, /"dropslot help" lists the commands/);
+  assert.match(run('files', 'acme').stderr, /unknown command 'acme'; "dropslot help files" lists its commands\n$/);
 });
 
 const cases: [line: string, words: string[]][] = [

@@ -1,10 +1,12 @@
 /** Tables fit a terminal, stay whole in a pipe, and never carry a client's control characters. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import type { WriteStream } from 'node:tty';
+import stringWidth from 'string-width';
 import { createOutput, type ListView, renderRecord } from '../../cli/output.js';
-import { displayWidth } from '../../cli/table.js';
+import { displayWidth } from '../../cli/width.js';
 import { escapeControl, formatBytes, formatTime } from '../../operations/format.js';
 
 interface Fruit {
@@ -228,6 +230,24 @@ test('what is shown, or goes wrong, can not command the terminal either; its lin
   assert.equal(stdout(), 'a,b\r\n\\u001b[2J: \\u009bx\n\\u202ey\n');
   assert.equal(stderr(), 'reading · \\u001b]0;x\\u0007.csv\n');
   assert.equal(renderRecord([['\u001b[1mField', 'x\ny']]), '\\u001b[1mField:  x\\u000ay');
+});
+
+test('plain text is as wide as the library for widths says', () => {
+  for (let code = 0x20; code < 0x2100; code++) {
+    const character = String.fromCharCode(code);
+    for (const text of [character, `a${character}–`])
+      assert.equal(displayWidth(text), stringWidth(text), `U+${code.toString(16)}`);
+  }
+});
+
+test('a Node.js that loads no ES module by require() measures and wraps texts, too', () => {
+  const built = new URL('../../dist/cli/width.js', import.meta.url);
+  const code = `import { displayWidth, wrapText } from ${JSON.stringify(built)};
+    console.log(JSON.stringify([process.features.require_module, displayWidth('王王'), wrapText('a b c', 3)]));`;
+  const flags = ['--no-experimental-require-module', '--input-type=module', '--eval'];
+  const { stdout, stderr } = spawnSync(process.execPath, [...flags, code], { encoding: 'utf8' });
+  assert.equal(stderr, '');
+  assert.deepEqual(JSON.parse(stdout), [false, 4, ['a b', 'c']]);
 });
 
 test('widths, sizes and times', () => {

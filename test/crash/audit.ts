@@ -11,7 +11,7 @@ interface Upload {
   id: number;
   path: string;
   state: string;
-  queued_at: number | null;
+  queue_number: number | null;
   archived_as: string | null;
   sha256: string;
 }
@@ -96,7 +96,7 @@ export async function checkImported(place: Workplace, ledger: Ledger): Promise<v
 
 /** Every upload has one name, under which its very bytes are read. */
 async function checkArchive(place: Workplace, ledger: Ledger, uploads: readonly Upload[]): Promise<void> {
-  const space = place.space(await place.org(org));
+  const space = await place.space(await place.org(org));
   for (const { id, path, archived_as, sha256 } of uploads) {
     const names = await place.control.read('entries').where({ upload_id: id });
     assert.equal(names.length, 1, `names of upload ${id}`);
@@ -109,7 +109,7 @@ async function checkArchive(place: Workplace, ledger: Ledger, uploads: readonly 
 
 /** Each imported upload stands in one run's summary, and has its report if there is anything to report. */
 async function checkReports(place: Workplace, imported: readonly Upload[]): Promise<void> {
-  const space = place.space(await place.org(org));
+  const space = await place.space(await place.org(org));
   const runs = await place.control.read('runs').whereNotNull('summary').select('summary');
   const files = runs.flatMap(({ summary }) => (JSON.parse(summary) as RunSummary).files);
   assert.deepEqual(
@@ -129,16 +129,13 @@ async function listUploads({ control }: Workplace): Promise<Upload[]> {
     .join('blobs', 'blobs.id', 'uploads.blob_id')
     .where('uploads.org_id', org)
     .orderBy('uploads.id')
-    .select('uploads.id', 'path', 'state', 'queued_at', 'archived_as', 'sha256');
+    .select('uploads.id', 'path', 'state', 'queue_number', 'archived_as', 'sha256');
 }
 
-/** Several nodes agree on the time to the accuracy of its measure, on a machine with much other load. */
-const clockErrorMs = 2_000;
-
+/** By the order of the queue: two servers may publish files of one name at once, and the one that began later be first. */
 function isReplaced(upload: Upload, uploads: readonly Upload[]): boolean {
   return uploads.some(
-    ({ id, path, queued_at }) =>
-      id !== upload.id && path === upload.path && queued_at! >= upload.queued_at! - clockErrorMs,
+    ({ id, path, queue_number }) => id !== upload.id && path === upload.path && queue_number! >= upload.queue_number!,
   );
 }
 

@@ -39,7 +39,7 @@ for (const step of ['searched', 'deleted', 'searched again', 'recorded'] satisfi
       await acme.drop(`/late-${email}.csv`, people(email));
     await acme.drop('/notes.txt', 'Annie L called; ask ANN.OLD@acme.test');
 
-    const [pending] = await listPending(place.directory.read, 'acme');
+    const [pending] = await listPending(place.directory.read, ['acme']);
     assert.equal(pending !== undefined, step !== 'searched');
     if (pending !== undefined) {
       await assert.rejects(readmitUser(place, 'acme', 'ann@acme.test'), {
@@ -53,7 +53,7 @@ for (const step of ['searched', 'deleted', 'searched again', 'recorded'] satisfi
     }
     const [who, texts] = pending === undefined ? ['ann@acme.test', ['Annie L']] : [pending.receipt, []];
     const erasure = await eraseUser(place, 'acme', who, { ...options, texts });
-    assert.deepEqual(await listPending(place.directory.read, 'acme'), []);
+    assert.deepEqual(await listPending(place.directory.read, ['acme']), []);
     assert.equal(erasure.names.renamed, 2);
     for (const { id } of await listBlobs(place.control.read, 'acme')) {
       const reader = await openBlobOf(place.paths, id, () => place.identity(acme.org));

@@ -21,6 +21,31 @@ const users = csv(
 const teams = csv('Team Name,Parent Team', 'Sales,Company', 'EMEA,Sales');
 
 onBothDatabases('an importer that is killed', (open) => {
+  for (const step of ['planned', 'applied'] as const) {
+    test(`when it has ${step} many small files together`, async (t) => {
+      const acme = await Company.open(open, t);
+      const { control, directory, settings } = acme.deps;
+      for (let file = 0; file < 20; file++)
+        await acme.drop(`/users-${file}.csv`, csv('User Email,Manager Email', `u${file}@acme.test,boss@acme.test`));
+      await acme.drop('/users-20.csv', csv('User Email', 'not an address'));
+      const id = await openManualRun(control.write, 'acme', acme.clock);
+      assert.equal(await killAt(step, settings, acme.clock), 'SIGKILL');
+
+      acme.clock += leaseMs;
+      assert.equal(await workNext(acme.deps), 'ended');
+      const { state, summary } = (await findRun(control.read, id))!;
+      const { users } = summary as Awaited<ReturnType<typeof acme.import>>;
+      assert.deepEqual([state, users.created, users.stubs, users.faults], ['done', 20, 1, 1]);
+      assert.equal(Object.keys(await acme.users()).length, 22);
+      const created = await directory.read('changes').where({ field: '' }).pluck('entity_id');
+      assert.deepEqual([created.length, new Set(created).size], [22, 22]);
+      const applied = await directory.read('applied_uploads').where({ run_id: id }).pluck('upload_id');
+      assert.equal(applied.length, 21);
+      const settled = await control.read('uploads').where({ state: 'imported', run_id: id }).pluck('archived_as');
+      assert.equal(new Set(settled).size, 21);
+    });
+  }
+
   for (const step of steps) {
     test(`when it has ${step}`, async (t) => {
       const acme = await Company.open(open, t);

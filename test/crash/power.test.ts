@@ -5,15 +5,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pathsOf } from '../../config/paths.js';
-import type { Db, Queryable } from '../../db/connection.js';
+import type { Db, Queryable, TransactOptions } from '../../db/connection.js';
 import { findUpload } from '../../db/control/uploads.js';
+import type { Work } from '../../intake/groupcommit.js';
 import { blobPath, openBlob } from '../../storage/blobs.js';
 import type { Disk, DiskFile } from '../../storage/disk.js';
 import { openFresh } from '../support/databases.js';
 import { openIntake, replacing } from '../support/intake.js';
 import { randomContent } from '../support/sealing.js';
 import type { Scope } from '../support/temporary.js';
-import { bufferFile, VolatileDisk } from '../support/volatile.js';
+import { bind, bufferFile, VolatileDisk, withoutSync } from '../support/volatile.js';
+import { watchCommits } from './commits.js';
 import { sequence } from './matrix.js';
 
 interface Row {
@@ -47,12 +49,21 @@ async function uploadAll(scope: Scope, weak: Weakness = {}): Promise<string[]> {
   const paths = { ...pathsOf(databases.settings), blobs: `${root}/blobs`, partials: `${root}/partials` };
   const begun: { row: Row; snapshots: Snapshot[] }[] = [];
   const weakened = weak.control?.(databases.control) ?? databases.control;
-  const control = watchCommits(
+  let last = 0;
+  // The snapshot is taken as a transaction begins: later syncs come too late for what it writes.
+  const { control, counts } = watchCommits(
     weakened,
-    (rows, snapshots) => {
+    () => survivals().map((survives) => volatile.afterPowerCut(root, survives)),
+    async (snapshots) => {
+      const rows: Row[] = await databases.control
+        .read('uploads')
+        .join('blobs', 'blobs.id', 'uploads.blob_id')
+        .where('uploads.id', '>', last)
+        .orderBy('uploads.id')
+        .select('uploads.id', 'blob_id', 'size');
+      last = rows.at(-1)?.id ?? last;
       for (const row of rows) begun.push({ row, snapshots });
     },
-    () => survivals().map((survives) => volatile.afterPowerCut(root, survives)),
   );
   const disk = weak.disk?.(volatile) ?? volatile;
   const { intake, identity } = await openIntake(scope, databases, { control, disk, paths });
@@ -74,30 +85,8 @@ async function uploadAll(scope: Scope, weak: Weakness = {}): Promise<string[]> {
       const fault = bytes === undefined ? 'has no file' : await openFault(bytes, row, identity);
       if (fault !== null) lost.push(`upload ${row.id} ${fault}`);
     }
+  assert.ok(counts.long < counts.all, `${counts.long} of ${counts.all} commits were long transactions`);
   return lost;
-}
-
-/** `snapshot` is taken as a transaction begins: later syncs come too late for what it writes. */
-function watchCommits(control: Db, told: (rows: Row[], snapshots: Snapshot[]) => void, snapshot: () => Snapshot[]): Db {
-  let last = 0;
-  return withTransactions(control, (work) => {
-    const snapshots = snapshot();
-    return control.transact(async (tx) => {
-      const result = await work(tx);
-      const rows: Row[] = await tx('uploads')
-        .join('blobs', 'blobs.id', 'uploads.blob_id')
-        .where('uploads.id', '>', last)
-        .orderBy('uploads.id')
-        .select('uploads.id', 'blob_id', 'size');
-      last = rows.at(-1)?.id ?? last;
-      told(rows, snapshots);
-      return result;
-    });
-  });
-}
-
-function withTransactions(control: Db, transact: (work: (tx: Queryable) => Promise<unknown>) => Promise<unknown>): Db {
-  return { ...control, transact: transact as Db['transact'] };
 }
 
 /** What is wrong with a sealed file, in words; null: nothing. */
@@ -142,38 +131,19 @@ function withFiles(disk: Disk, change: (file: DiskFile) => DiskFile): Disk {
   return { ...bind(disk), create: async (path) => change(await disk.create(path)) };
 }
 
-function withoutSync(disk: Disk, folders: RegExp): Disk {
-  return { ...bind(disk), syncFolder: async (path) => (folders.test(path) ? undefined : disk.syncFolder(path)) };
-}
-
-/** An object of its own methods, which can be spread. */
-function bind(disk: Disk): Disk {
-  return {
-    create: (path) => disk.create(path),
-    open: (path) => disk.open(path),
-    makeFolder: (path) => disk.makeFolder(path),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    syncFolder: (path) => disk.syncFolder(path),
-    list: (path) => disk.list(path),
-    stat: (path) => disk.stat(path),
-    freeBytes: (path) => disk.freeBytes(path),
-  };
-}
-
 /** Answers as if it had committed. */
 function forgetCommits(control: Db): Db {
-  return withTransactions(control, async (work) => {
+  const undone = new Error('undone');
+  const transact = async (work: Work<unknown>, options?: TransactOptions) => {
     let result: unknown;
-    const undone = new Error('undone');
-    await control
-      .transact(async (tx) => {
-        result = await work(tx);
-        throw undone;
-      })
-      .catch((error) => {
-        if (error !== undone) throw error;
-      });
+    const undo = async (tx: Queryable) => {
+      result = await work(tx);
+      throw undone;
+    };
+    await control.transact(undo, options).catch((error) => {
+      if (error !== undone) throw error;
+    });
     return result;
-  });
+  };
+  return { ...control, transact: transact as Db['transact'] };
 }

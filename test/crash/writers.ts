@@ -185,7 +185,8 @@ function apply(content: string, kind: Kind, text: string): string {
 
 /** The published file, which is the one that is queued. */
 async function read(place: Workplace): Promise<string> {
-  const reader = await place.space(await place.org(org)).openRead(path);
+  const space = await place.space(await place.org(org));
+  const reader = await space.openRead(path);
   const bytes = await reader.read(0, 1 << 20);
   await reader.close();
   const queue = await listQueue(place.control.read, org);

@@ -1,16 +1,18 @@
 /** PostgreSQL that is away, slow, full, or changes its role: how its client takes it, and that it recovers by itself. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Knex } from 'knex';
 import pg from 'pg';
 import { settingsSchema } from '../../config/settings.js';
 import { openControl } from '../../db/connection.js';
 import { insertOrg } from '../../db/control/orgs.js';
 import { openManualRun } from '../../db/control/runs.js';
-import { describeDatabaseFailure } from '../../db/error.js';
+import { describeDatabaseFailure, isAnswerLost, isConnectionLost, isOutcomeUnknown } from '../../db/error.js';
 import { forWriting, readHosts } from '../../db/postgres/hosts.js';
 import { openSchema } from '../../db/postgres/schema.js';
 import { watchConnections } from '../../db/postgres/watch.js';
 import { followClock } from '../../db/sharedclock.js';
+import { runTransaction } from '../../db/transaction.js';
 import { openFresh } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 import { freePort, startTcpProxy } from '../support/tcpproxy.js';
@@ -83,6 +85,39 @@ describe('faults', () => {
     await assert.rejects(send('SELECT 1'), /does not answer/);
     watch.stop();
   });
+
+  const ends: [text: string, when: 'before' | 'after', isUnknown: boolean, rows: number][] = [
+    ['BEGIN', 'before', false, 0],
+    ['BEGIN', 'after', false, 0],
+    ['insert into "orgs"', 'before', false, 0],
+    ['insert into "orgs"', 'after', false, 0],
+    ['COMMIT', 'before', true, 0],
+    ['COMMIT', 'after', true, 1],
+  ];
+  for (const isPooled of [false, true])
+    test(`a connection that ends in a transaction: only of a COMMIT that was sent the outcome is unknown${isPooled ? ', as behind a pooler' : ''}`, async (t) => {
+      const proxy = await startTcpProxy(t, Number(new URL(process.env.TEST_POSTGRES_URL!).port));
+      const more = isPooled ? { databasePooler: 'transaction' } : {};
+      const control = await openThrough(t, proxy.through, more);
+      const directory = {
+        transact: <T>(work: (tx: Knex.Transaction) => Promise<T>) => runTransaction(control.write, work),
+      };
+      for (const [text, when, isUnknown, rows] of ends)
+        for (const [name, db] of Object.entries({ control, directory })) {
+          proxy.cutAt(text, when);
+          const failure = await db.transact((tx) => insertOrg(tx, sampleOrg('acme'))).catch((error: unknown) => error);
+          proxy.cutAt(null);
+          const told = `${name}, ${text}, ${when}: ${failure}`;
+          assert.ok(isConnectionLost(failure), told);
+          assert.deepEqual([isAnswerLost(failure), isOutcomeUnknown(failure)], [isUnknown, isUnknown], told);
+          assert.equal(await control.write('orgs').del(), rows, told);
+        }
+      proxy.cutAt('COMMIT');
+      const inner = await control
+        .transact(() => directory.transact((tx) => insertOrg(tx, sampleOrg('acme'))))
+        .catch((error: unknown) => error);
+      assert.ok(isAnswerLost(inner), 'that of a transaction in a transaction');
+    });
 
   test('a transaction whose process stands still gives its locks back', async (t) => {
     const { settings } = await openFresh(t, 'postgres');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { openScript, withValues } from '../../db/script.js';
+import { insertLater, openScript, readAhead, runLater, withValues } from '../../db/script.js';
 import { openFresh, sqliteDrivers } from '../support/databases.js';
 
 for (const driver of sqliteDrivers) {
@@ -51,6 +51,49 @@ for (const driver of sqliteDrivers) {
     });
     await assert.rejects(failing, /rolled back/);
     assert.deepEqual(await numbers(script), [1, 2, 3]);
+  });
+}
+
+for (const driver of sqliteDrivers) {
+  test(`what runs later runs with the next query of its transaction, or its COMMIT, or not at all (${driver})`, async (t) => {
+    const { directory } = await openFresh(t, 'sqlite', driver);
+    await directory.write.raw('CREATE TABLE numbers (n INT UNIQUE, text TEXT)');
+    const stored = () => directory.read('numbers').orderBy('n').pluck('n');
+    await directory.transact(async (tx) => {
+      await insertLater(tx, 'numbers', { n: 1, text: "it's 1" });
+      assert.deepEqual(await readAhead(tx, 'SELECT n FROM numbers WHERE n = ?', [1]), []);
+      await runLater(tx, 'UPDATE numbers SET text = :text WHERE n = 1', { text: 'x'.repeat(9_000) });
+      assert.deepEqual(await tx('numbers').pluck('text'), ['x'.repeat(9_000)]);
+      await insertLater(tx, 'numbers', { n: 2, text: null });
+      const script = openScript(tx, 'sqlite');
+      await script.run('INSERT INTO numbers (n) VALUES (3)');
+      assert.deepEqual(await script.rows('SELECT count(*) AS count FROM numbers'), [{ count: 3 }]);
+      await script.run('INSERT INTO numbers (n) VALUES (4)');
+      await script.leave();
+    });
+    assert.deepEqual(await stored(), [1, 2, 3, 4]);
+
+    const failing = directory.transact(async (tx) => {
+      await insertLater(tx, 'numbers', { n: 5, text: null });
+      await insertLater(tx, 'numbers', { n: 1, text: null });
+      await insertLater(tx, 'numbers', { n: 6, text: null });
+    });
+    await assert.rejects(failing, { code: 'SQLITE_CONSTRAINT' });
+    const leaving = directory.transact(async (tx) => {
+      await insertLater(tx, 'numbers', { n: 7, text: null });
+      throw new Error('rolled back');
+    });
+    await assert.rejects(leaving, /rolled back/);
+    await directory.transact(async (tx) => {
+      await insertLater(tx, 'numbers', { n: 8, text: null });
+      await tx.raw('SAVEPOINT part');
+      await insertLater(tx, 'numbers', { n: 9, text: null });
+      await tx.raw('ROLLBACK TO SAVEPOINT part');
+      await tx.raw('RELEASE SAVEPOINT part');
+    });
+    assert.deepEqual(await stored(), [1, 2, 3, 4, 8]);
+    await insertLater(directory.write, 'numbers', { n: 10, text: null });
+    assert.deepEqual(await stored(), [1, 2, 3, 4, 8, 10]);
   });
 }
 

@@ -382,6 +382,14 @@ export const valueCases: Case[] = [
     userCounts: { created: 5, warnings: 2 },
   },
   {
+    title: 'U8b an identifier of a manager where no user has one yet',
+    org: led,
+    files: { 'a.csv': users(header('Manager ID'), 'a@b.test,7') },
+    codes: ['identifier_absent@1', 'manager_id_unknown@2'],
+    users: { 'a@b.test': { manager: null } },
+    userCounts: { created: 1, warnings: 2 },
+  },
+  {
     title: 'U8b beside Manager Email: the address where no identifier is known; nothing where they differ',
     org: led,
     before: [{ file: users(header('ID'), 'x@b.test,1', 'y@b.test,2') }],

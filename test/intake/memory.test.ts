@@ -48,8 +48,9 @@ test('of sessions that hold memory and release none, the one with the most is en
   const memory = new Memory({ ...limits, patienceMs: 20 });
   const ended: string[] = [];
   const shares = { small: memory.open('acme'), large: memory.open('acme'), busy: memory.open('acme') };
-  shares.small.add(1000);
+  // The large one first: however slow the machine is, the small one has then not waited longer.
   shares.large.add(2000);
+  shares.small.add(1000);
   shares.busy.add(3500);
   const working = setInterval(() => {
     shares.busy.add(1);

@@ -24,7 +24,7 @@ onBothDatabases('reads', (open) => {
     const commits = new GroupCommit({ ...control, transact });
     const unrecorded: Read[] = [];
     const deps = { commits, now: () => acme.clock, logger, unrecorded };
-    const space = recordReads(place.space(acme.org), acme.org, sender, deps);
+    const space = recordReads(await place.space(acme.org), acme.org, sender, deps);
     const read = async () => {
       const reader = await space.openRead('/users.csv');
       try {

@@ -34,11 +34,12 @@ export interface RoundTally {
 
 const names = ['A', 'B', 'C'];
 const clientsOfNode = 2;
-const leaseSeconds = 3;
+const leaseSeconds = 6;
 const mostWaiting = 12;
 /** A call that ssh2 leaves without an answer when its connection dies. */
 const patienceMs = 45_000;
 const drainMs = 240_000;
+const slotMs = 240_000;
 const eventTypes = 'run.*,upload.*,file.*';
 
 interface Stage {
@@ -137,8 +138,8 @@ export async function playRound(
     await faults[fault]!(stage, node);
     if (fault === 'failOver') await database.replaceStandby();
   }
-  // A slot begins at the next minute of the database's clock.
-  await sleep(isByHand ? 1_500 : 60_000 - (Date.now() % 60_000) + 3_000);
+  if (isByHand) await sleep(1_500);
+  else await waitForSlot(database, name, data);
   isOver = true;
   await Promise.all([...clients, opening]);
   for (const node of nodes) if (!node.isUp) await startAgain(scope, node);
@@ -173,6 +174,17 @@ export async function playRound(
     await place.close();
     await Promise.all(nodes.map((node) => node.kill()));
     await database.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
+}
+
+/** One begins at each minute of the database's clock; after a fault the schedulers may still be starting. */
+async function waitForSlot(database: ReplicatedDatabase, name: string, data: string): Promise<void> {
+  const place = await openWorkplace(settingsOf(data, database.url(name)));
+  try {
+    for (const deadline = performance.now() + slotMs; performance.now() < deadline; await sleep(500))
+      if ((await checkSlots(place)) > 0) return;
+  } finally {
+    await place.close();
   }
 }
 

@@ -11,7 +11,7 @@ import { listErased } from '../../db/directory/erasedpeople.js';
 import { type ErasureStep, eraseUser, readmitUser } from '../../operations/people/erase.js';
 import { setUser } from '../../operations/people/users.js';
 import { undoRunNow } from '../../operations/runs.js';
-import { openBlobOf } from '../../storage/blobs.js';
+import { blobPath, openBlobOf } from '../../storage/blobs.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases, openFresh } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';
@@ -73,8 +73,17 @@ onBothDatabases('the erasure of a person', (open) => {
     const { acme, place, blobs } = await begin(open, t);
     const { id } = (await acme.users())['ann@acme.test']!;
     assert.ok((await blobs()).length > 5);
+    const dropped = await place.control.read('entries').whereIn('name', ['queued.csv', 'notes.txt']).pluck('blob_id');
+    await acme.drop('/nobody.txt', 'nobody');
+    const { blob_id: kept } = await place.control.read('entries').where({ name: 'nobody.txt' }).first('blob_id');
+    for (const id of [...dropped, kept])
+      await place.control
+        .write('unsynced_blobs')
+        .insert({ id, bytes: readFileSync(blobPath(place.paths, id)), boot: 'this-boot' });
     const erasure = await eraseUser(place, 'acme', 'ANN@acme.test ', options);
     assert.deepEqual(await blobs(), []);
+    // Small files that are not synced yet.
+    assert.deepEqual(await place.control.read('unsynced_blobs').pluck('id'), [kept]);
     assert.deepEqual([erasure.wasUser, erasure.directory.reports, erasure.directory.teams], [true, 2, 1]);
     const users = await acme.users();
     assert.equal(users['ann@acme.test'], undefined);
@@ -94,6 +103,36 @@ onBothDatabases('the erasure of a person', (open) => {
     const archived = await acme.read('/archive/2026-03-10/users.csv');
     const left = ['bob@acme.test,Bob,,,E-2,', 'joann@acme.test,Jo,,,E-3,joann@acme.test'];
     assert.equal(archived, csv(header, ...left));
+  });
+
+  test('asked for on two servers at once: the person is gone, under one receipt, and every file of others is whole', async (t) => {
+    const { acme, place, blobs } = await begin(open, t);
+    const other = { ...(await workplaceOn(t as never, acme.databases.settings)), now: () => acme.clock };
+    // Both have searched for the person before either deletes them.
+    let searched = 0;
+    let go = () => {};
+    const both = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const onStep = async (step: ErasureStep) => {
+      if (step !== 'searched') return;
+      if (++searched === 2) go();
+      await both;
+    };
+    const erasures = await Promise.all(
+      [place, other].map((one) => eraseUser(one, 'acme', 'ann@acme.test', { ...options, onStep })),
+    );
+    assert.deepEqual(await blobs(), []);
+    assert.equal((await acme.users())['ann@acme.test'], undefined);
+    const receipts = new Set(erasures.map(({ receipt }) => receipt));
+    assert.equal(receipts.size, 1);
+    const told = (await listAudit(place.control.read, 'acme')).filter(({ action }) => action === 'user.erased');
+    assert.deepEqual(new Set(told.map(({ subject }) => subject)), new Set([`erasure ${[...receipts][0]}`]));
+    const named: string[] = await place.control.read('entries').whereNotNull('blob_id').pluck('blob_id');
+    for (const id of named) await (await openBlobOf(place.paths, id, () => place.identity(acme.org))).close();
+    assert.deepEqual(await place.directory.read('pending_erasures').pluck('receipt'), []);
+    await readmitUser(place, 'acme', 'ann@acme.test');
+    assert.deepEqual(await listErased(place.directory.read, 'acme'), []);
   });
 
   test('U16 the next file is told, and creates the person again only after a yes', async (t) => {

@@ -1,11 +1,12 @@
 /** Rotating and destroying identities, and the master key, beside uploads and imports that go on. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Encrypter, generateX25519Identity } from 'age-encryption';
 import { createSilentLogger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
+import type { Queryable } from '../../db/connection.js';
 import { listAudit } from '../../db/control/audit.js';
 import { findRun, openManualRun } from '../../db/control/runs.js';
 import { workNext } from '../../importer/run/worker.js';
@@ -18,6 +19,8 @@ import { type RotationStep, rotateIdentity } from '../../operations/identityrota
 import { rotateMaster } from '../../operations/masterkey.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { blobPath, openBlob } from '../../storage/blobs.js';
+import { type Disk, systemDisk } from '../../storage/disk.js';
+import { recoverUnsynced } from '../../storage/unsynced.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { replacing, sender } from '../support/intake.js';
@@ -74,6 +77,30 @@ onBothDatabases('keys', (open) => {
       assert.equal((await acme.import()).files.length, 3);
     });
 
+  test('a server that starts amid a rotation, and writes a small file anew, never takes its new header away', async (t) => {
+    const { acme, place } = await openFiles(t);
+    const { control, paths } = place;
+    const rotating = await workplaceOn(t, acme.databases.settings);
+    const ids: string[] = await control.read('blobs').pluck('id');
+    for (const id of ids)
+      await control.write('unsynced_blobs').insert({ id, bytes: readFileSync(blobPath(paths, id)), boot: 'this-boot' });
+    // It has read the first file, and is about to write it anew, when the rotation begins.
+    let rotation: ReturnType<typeof rotateIdentity> | null = null;
+    const disk: Disk = {
+      ...systemDisk,
+      create: async (path) => {
+        rotation ??= rotateIdentity(rotating, 'acme', { waitMs: 0 });
+        await Promise.race([rotation, new Promise((resolve) => setTimeout(resolve, 2_000))]);
+        return systemDisk.create(path);
+      },
+    };
+    const commit = (work: (tx: Queryable) => Promise<void>) => control.transact(work);
+    assert.equal(await recoverUnsynced({ control, paths, disk, commit }, true), 0);
+    assert.equal((await rotation!).isFinished, true);
+    await assertSealedTo(place);
+    assert.deepEqual(await control.read('unsynced_blobs').pluck('id'), []);
+  });
+
   test('an upload that goes on keeps the old identity until it is closed, and is rewrapped then', async (t) => {
     const { acme, place, intake } = await openFiles(t);
     const upload = await intake.begin('/late.csv', replacing);
@@ -89,6 +116,53 @@ onBothDatabases('keys', (open) => {
     assert.deepEqual([second.isFinished, second.rewrapped, second.recipient], [true, 1, first.recipient]);
     await assertSealedTo(place);
     assert.equal(await acme.read('/late.csv'), `late${users}`);
+  });
+
+  test('a small upload that goes on, and is in memory alone, keeps the old identity too', async (t) => {
+    const { acme, place } = await openFiles(t);
+    const service = createIntake({ ...place, logger: createSilentLogger(), boot: 'this-boot' });
+    const upload = await service.forSender(acme.org, sender).begin('/late.csv', replacing);
+    await upload.write(0, Buffer.from(`late${users}`));
+    const first = await rotateIdentity(place, 'acme', { waitMs: 1_500 });
+    assert.deepEqual([first.isFinished, first.left.uploads], [false, 1]);
+    await upload.finish();
+    const second = await rotateIdentity(place, 'acme', { waitMs: 0 });
+    assert.deepEqual([second.isFinished, second.rewrapped], [true, 1]);
+    await assertSealedTo(place);
+    assert.equal(await acme.read('/late.csv'), `late${users}`);
+    await service.abortAll();
+  });
+
+  test('no row of a small file that is not synced yet has the old header at the end', async (t) => {
+    const { place } = await openFiles(t);
+    const ids: string[] = await place.control.read('blobs').pluck('id');
+    for (const id of ids)
+      await place.control
+        .write('unsynced_blobs')
+        .insert({ id, bytes: readFileSync(blobPath(place.paths, id)), boot: 'this-boot' });
+    const rotation = await rotateIdentity(place, 'acme', { waitMs: 0 });
+    assert.deepEqual([rotation.isFinished, rotation.rewrapped], [true, 3]);
+    assert.deepEqual(await place.control.read('unsynced_blobs').pluck('id'), []);
+    await assertSealedTo(place);
+  });
+
+  test('a small file with the new header, of which a sync of the server may have failed, is written anew', async (t) => {
+    const { acme, place, intake } = await openFiles(t);
+    const upload = await intake.begin('/late.csv', replacing);
+    await upload.write(0, Buffer.from(`late${users}`));
+    await upload.sync();
+    assert.equal((await rotateIdentity(place, 'acme', { waitMs: 0 })).isFinished, false);
+    await upload.finish();
+    await acme.drop('/new.csv', `new${users}`);
+    const entry = await place.control.read('entries').where({ name: 'new.csv' }).first('blob_id');
+    const path = blobPath(place.paths, entry.blob_id);
+    const [before, bytes] = [statSync(path).ino, readFileSync(path)];
+    await place.control.write('unsynced_blobs').insert({ id: entry.blob_id, bytes, boot: 'this-boot' });
+    const second = await rotateIdentity(place, 'acme', { waitMs: 0 });
+    assert.deepEqual([second.isFinished, second.rewrapped], [true, 1]);
+    assert.notEqual(statSync(path).ino, before);
+    assert.deepEqual(readFileSync(path), bytes);
+    await assertSealedTo(place);
   });
 
   test('an upload that is closed when its identity is gone is refused, and nothing of it is queued', async (t) => {
@@ -162,7 +236,7 @@ onBothDatabases('keys', (open) => {
     const destroyed = await destroyIdentity(place, 'acme');
     assert.deepEqual([destroyed.filesLost, destroyed.withdrawn, destroyed.isErased], [4, 4, true]);
     await intake.rename('/stored.csv.part', '/stored.csv', false);
-    const space = place.space(acme.org);
+    const space = await place.space(acme.org);
     await assert.rejects(space.openRead('/a.csv'), { name: 'SpaceError', code: 'destroyed' });
     await assert.rejects(upload.finish(), { name: 'SpaceError', code: 'destroyed' });
     await assert.rejects(intake.begin('/x.csv', replacing), { name: 'SpaceError', code: 'destroyed' });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { settingsSchema } from '../../config/settings.js';
 import { listCommonTables } from '../../db/move/tables.js';
 import { switchSettings } from '../../operations/move/switch.js';
-import { readDestination } from '../../operations/move/target.js';
+import { nameDatabase, readDestination } from '../../operations/move/target.js';
 import { openFresh } from '../support/databases.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -45,6 +45,27 @@ test('refuses a password that everybody would see, and what is no database', () 
     ['mysql://localhost/x', /--to must be sqlite, a URL/],
     ['file:/nowhere/url', /--to: /],
     ['sqlite', /the settings name this database already/],
+  ] as const)
+    assert.throws(() => readDestination(to, settings), message, to);
+});
+
+test('a URL may name several servers, as fail-over needs it', () => {
+  const settings = settingsSchema.parse({});
+  const name = (to: string) => readDestination(to, settings).name;
+  assert.equal(name('postgres://ann@a,b/drops'), 'the PostgreSQL database drops on a or b');
+  assert.equal(
+    name('postgres://ann@a:5432,[::1]:5433/drops?x=1'),
+    'the PostgreSQL database drops on a:5432 or [::1]:5433',
+  );
+  assert.equal(
+    nameDatabase({ database: 'postgres://a:1,b:2/', data: '' }),
+    'the PostgreSQL database (default) on a:1 or b:2',
+  );
+  for (const [to, message] of [
+    ['postgres://ann:secret@a:1,b:2/x', /has a password, which everybody on this machine can see/],
+    ['postgres://a:1,b:2/x?password=secret', /has a password/],
+    ['postgres://ann:secret@a:port,b/x', /--to is no URL: postgres:\/\/…@a:port,b\/x$/],
+    ['postgres://,/x', /--to is no URL/],
   ] as const)
     assert.throws(() => readDestination(to, settings), message, to);
 });

@@ -75,6 +75,29 @@ test('a code that could not be sent is sent again at once, and nothing is added 
   assert.equal((await confirmNotification(place, 'acme', 'hr@acme.test', codeIn(mails[0]!))).state, 'enabled');
 });
 
+test('people of an organization read what the mail server answered, and not where it stands', async (t) => {
+  const { place, state } = await openMailPlace(t);
+  const ofOrg = { ...place, isOfOrg: true };
+  state.refuses = true;
+  const answered = await addNotification(ofOrg, 'acme', 'hr@acme.test', undefined).then(
+    () => assert.fail('it is refused'),
+    (error: Error) => error.message,
+  );
+  assert.match(answered, /could not be sent: \w+: \d{3} /);
+  const away = { ...place.settings, smtp: 'smtp://127.0.0.1:1' };
+  const add = (isOfOrg: boolean, to: string) =>
+    addNotification({ ...place, settings: away, isOfOrg }, 'acme', to, undefined).then(
+      () => assert.fail('nothing listens there'),
+      (error: Error) => error.message,
+    );
+  assert.match(await add(false, 'a@acme.test'), /ECONNREFUSED.*127\.0\.0\.1/);
+  assert.match(
+    await add(true, 'b@acme.test'),
+    /could not be sent: the mail server does not work now; tell the operator/,
+  );
+  assert.doesNotMatch(await add(true, 'c@acme.test'), /127\.0\.0\.1|ECONN/);
+});
+
 test('a confirmation is whole or not at all', async (t) => {
   const { place, mails, control } = await openMailPlace(t);
   await addNotification(place, 'acme', 'hr@acme.test', undefined);

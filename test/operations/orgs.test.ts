@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import type { Db } from '../../db/connection.js';
 import { listAudit } from '../../db/control/audit.js';
+import { insertBlob } from '../../db/control/blobs.js';
 import { insertOrg, listOrgs, updateOrg } from '../../db/control/orgs.js';
 import { openManualRun } from '../../db/control/runs.js';
 import { findUser, listUsers } from '../../db/directory/users.js';
 import { createOrgIdentity } from '../../keys/master/orgidentity.js';
 import { addOrganization, enableOrganization, removeOrganization, setOrganization } from '../../operations/orgs.js';
-import { blobPath } from '../../storage/blobs.js';
+import { blobPath, createBlob } from '../../storage/blobs.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
@@ -139,6 +141,29 @@ onBothDatabases('organizations', (open) => {
       readdirSync(place.paths.blobs, { recursive: true, withFileTypes: true }).filter((one) => one.isFile()).length,
       0,
     );
+  });
+
+  test('a file that the server writes during the removal is removed too', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    const { recipient } = (await listOrgs(place.control.read))[0]!;
+    let late = '';
+    const transact: Db['transact'] = async (work) => {
+      // The second transaction of a removal deletes the rows.
+      if (late === '' && (await listOrgs(place.control.read))[0]!.enabled === false) {
+        const blob = await (await createBlob(place.paths, recipient)).finish();
+        late = blob.id;
+        await insertBlob(place.control.write, { ...blob, org: 'acme', createdAt: place.now() });
+      }
+      return place.control.transact(work);
+    };
+    const { files } = await removeOrganization({ ...place, control: { ...place.control, transact } }, 'acme');
+    assert.notEqual(late, '');
+    assert.equal(files, 1);
+    const record = (await listAudit(place.control.read, 'acme')).find(({ action }) => action === 'org.removed');
+    assert.equal((record!.detail as { files: number }).files, 1, 'the audit trail counts it too');
+    assert.ok(!existsSync(blobPath(place.paths, late)));
+    assert.deepEqual(await place.control.read('blobs'), []);
   });
 
   test('an organization whose import runs is not removed', async (t) => {

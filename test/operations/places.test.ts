@@ -1,7 +1,7 @@
 /** Places and turns: bounds for all and for one organization, and turns in which no organization waits behind the whole queue of another. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTurns, holding, inOnePlace, takeShare } from '../../operations/places.js';
+import { createTurns, holding, inOnePlace, takeDownload, takePlace, takeShare } from '../../operations/places.js';
 
 test('an organization never takes every place', () => {
   const busy = new Set<string>();
@@ -16,6 +16,40 @@ test('an organization never takes every place', () => {
   const third = take('third');
   assert.ok(third !== null);
   for (const leave of [second, other, third]) leave();
+  assert.equal(busy.size, 0);
+});
+
+test('downloads: an account has few, the people of an organization together some, and others always find a place', () => {
+  const busy = new Set<string>();
+  const takeAll = (one: Parameters<typeof takeDownload>[1]) => {
+    const leave: (() => void)[] = [];
+    for (;;)
+      try {
+        leave.push(takeDownload(busy, one));
+      } catch {
+        return leave;
+      }
+  };
+  const ofOne = takeAll({ org: 'acme', account: 'ann' });
+  assert.equal(ofOne.length, 4);
+  const ofMany = Array.from({ length: 50 }, (_, n) => takeAll({ org: 'acme', account: `account${n}` })).flat();
+  const ofTokens = takeAll({ org: 'acme' });
+  assert.deepEqual([ofMany.length, ofTokens.length], [2, 0]);
+  const ofServer = Array.from({ length: 9 }, (_, n) => takeAll({ org: null, account: `operator${n}` })).flat();
+  assert.equal(ofServer.length, 12);
+  assert.equal(takeAll({ org: 'other' }).length, 6);
+  for (const leave of [...ofOne, ...ofMany, ...ofServer]) leave();
+  assert.equal([...busy].filter((place) => place.includes('acme')).length, 0);
+});
+
+test('a place that is given back twice frees no place of another', () => {
+  const busy = new Set<string>();
+  const first = takePlace(busy, 'search', 1)!;
+  first();
+  const second = takePlace(busy, 'search', 1)!;
+  first();
+  assert.equal(takePlace(busy, 'search', 1), null);
+  second();
   assert.equal(busy.size, 0);
 });
 
@@ -70,6 +104,8 @@ test('content that is read to its end, or given up, gives its place back', async
   assert.equal(busy.size, 2);
   await left.return(undefined);
   assert.equal(busy.size, 0);
+  await open().return(undefined);
+  assert.equal(busy.size, 0, 'content that nobody began to read');
   const work = inOnePlace(busy, 'proof', () => new Promise<void>(setImmediate));
   await assert.rejects(
     inOnePlace(busy, 'proof', async () => {}),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
 import { listLoginKeys } from '../../db/control/keys.js';
+import { setProvider, showProvider } from '../../operations/accounts/orgprovider.js';
 import { addOrganization } from '../../operations/orgs.js';
 import { readSetup } from '../../operations/setup/document.js';
 import { exportSetup } from '../../operations/setup/export.js';
@@ -48,6 +49,13 @@ function describeAcme() {
           { key: newKey(), label: 'Workday', from: '203.0.113.0/24', expires: '2999-12-31', permission: 'upload-only' },
           { key: newKey() },
         ] as Record<string, unknown>[],
+        provider: {
+          issuer: 'https://login.acme.test',
+          clientId: 'dropslot',
+          domains: ['acme.test', 'acme.example'],
+          newAccounts: 'viewer',
+          passwordSignIn: false,
+        } as Record<string, unknown> | null,
       },
     },
     webhooks: [{ url: 'https://hr.example/hooks', org: 'acme', types: ['run.*', 'user.*'] }] as Record<
@@ -62,7 +70,7 @@ test('adds all that a file names, and nothing the second time; an export of it c
   const place = await openPlace(t);
   const file = describeAcme();
   const changes = await apply(place, file);
-  assert.equal(changes.length, 6, changes.join('\n'));
+  assert.equal(changes.length, 7, changes.join('\n'));
   assert.ok(changes.includes('* + hook /bin/sh -c true'));
   assert.deepEqual(await apply(place, file, true), []);
   const org = await place.org('acme');
@@ -114,6 +122,25 @@ test('changes no more than what differs; only --prune removes, and never an orga
   assert.equal((await place.org('beta')).id, 'beta');
 });
 
+test('a provider keeps its secret, and the options that the file does not name; null removes it', async (t) => {
+  const place = await openPlace(t);
+  await apply(place, describeAcme());
+  await setProvider(place, 'acme', { secret: 'hush', label: 'ACME Login' });
+  const described = { issuer: 'https://login.acme.test', clientId: 'dropslot', newAccounts: 'admin' };
+  const file = { version: 1, organizations: { acme: { provider: described as object | null } } };
+  assert.deepEqual(await apply(place, file), ['acme ~ provider https://login.acme.test: newAccounts']);
+  const changed = await showProvider(place, 'acme');
+  assert.deepEqual([changed.label, changed.newAccounts, changed.hasSecret], ['ACME Login', 'admin', true]);
+  assert.ok(!(await exportSetup(place)).includes('hush'));
+  const pruned = { ...file, organizations: { acme: { provider: { ...described, domains: 'acme.test' } } } };
+  assert.match((await apply(place, pruned, true)).join(), /provider https:\/\/login\.acme\.test: .*label/);
+  assert.equal((await showProvider(place, 'acme')).label, 'single sign-on');
+  file.organizations.acme.provider = null;
+  assert.match((await apply(place, file)).join(), /acme - provider https:\/\/login\.acme\.test/);
+  assert.deepEqual(await apply(place, file), []);
+  await assert.rejects(showProvider(place, 'acme'), { code: 'not_found' });
+});
+
 test('a mistake anywhere changes nothing, and is told with its place', async (t) => {
   const place = await openPlace(t);
   await addOrganization(place, 'acme', { ownerEmail: 'jane@acme.test' }, false);
@@ -127,6 +154,15 @@ test('a mistake anywhere changes nothing, and is told with its place', async (t)
     [acme({ enabled: 'maybe' }), /organizations\.acme\.enabled must be true or false/],
     [acme({ settings: { slott: '1' } }), /organizations\.acme\.settings: unknown setting "slott"; did you mean slot\?/],
     [acme({ settings: { slot: '25:00' } }), /organizations\.acme\.settings: slot must be a time of day/],
+    [
+      acme({ provider: { issuer: 'x', clientId: 'y' } }),
+      /organizations\.acme\.provider: "x" is not the https:\/\/ URL/,
+    ],
+    [
+      acme({ provider: { isuer: 'x' } }),
+      /organizations\.acme\.provider has an unknown member "isuer"; did you mean issuer/,
+    ],
+    [acme({ provider: { clientSecret: 'x' } }), /has an unknown member "clientSecret"/],
     [acme({ keys: {} }), /organizations\.acme\.keys must be a list/],
     [acme({ keys: [{ label: 'x' }] }), /organizations\.acme\.keys\[1\]\.key is missing/],
     [acme({ keys: [{ key: 'nonsense' }] }), /organizations\.acme\.keys\[1\]: line 1: this is no public key/],

@@ -14,6 +14,23 @@ import { openFresh } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 import { workplaceOn } from '../support/workplace.js';
 
+test('the last events of one time have the order in which they were recorded, and the newest are in the list', async (t) => {
+  const { settings, control, directory } = await openFresh(t, 'sqlite');
+  const place = await workplaceOn(t, settings);
+  await insertOrg(control.write, sampleOrg('acme'));
+  for (const subject of ['1', '2', '3'])
+    await recordEvent(control.write, { at: 5, org: 'acme', type: 'org.added', subject, data: {} });
+  await directory.transact((tx) => recordErased(tx, 'acme', 4, 5));
+  await directory.transact((tx) => recordErased(tx, 'acme', 5, 5));
+  const all: string[] = [];
+  for await (const { id } of walkEvents(place, {})) all.push(id);
+  for (const count of [1, 2, 4, 5])
+    assert.deepEqual(
+      (await walkLastEvents(place, count)).map(({ id }) => id),
+      all.slice(-count),
+    );
+});
+
 test('subscribers are disabled, enabled, sent events again and removed', async (t) => {
   const { settings, control, directory } = await openFresh(t, 'sqlite');
   const place = await workplaceOn(t, settings);

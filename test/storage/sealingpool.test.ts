@@ -220,3 +220,18 @@ test('a parked upload opens whatever its length, with a thread and without', asy
           await reader.close();
         }
 });
+
+test('where the system has no room for a thread each upload is sealed without one', async (t) => {
+  const store = await createStore(t);
+  const start = () => {
+    throw Object.assign(new Error('Worker initialization failure: EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
+  };
+  const sealingThreads = new SealingThreads({ start, threads: 2 });
+  const content = randomContent(70 * chunkBytes);
+  const folder = temporaryFolder(t);
+  for (let upload = 0; upload < 2; upload++) {
+    const writer = await beginWriter(folder, await newHeader(store), sealingThreads);
+    await writeAll(writer, content, 1_000_000);
+    await writer.finish();
+  }
+});

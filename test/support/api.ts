@@ -3,6 +3,7 @@ import { openWorkplace } from '../../app/compose.js';
 import { createSilentLogger } from '../../config/logger.js';
 import { createDrops, type Drops } from '../../operations/drops/drops.js';
 import { addOrganization } from '../../operations/orgs.js';
+import { createSharedWork } from '../../operations/places.js';
 import { listServerSettings } from '../../operations/settings.js';
 import { addToken } from '../../operations/tokens.js';
 import type { Workplace } from '../../operations/workplace.js';
@@ -37,6 +38,8 @@ export interface TestApi {
   /** The time of its limits, in ms. */
   clock: { ms: number };
   drops: Drops;
+  /** Names of the work that is under way. */
+  busy: Set<string>;
   fetch(request: Request): Response | Promise<Response>;
   ask(path: string, asked?: Asked): Promise<Answered>;
   /** A new token. */
@@ -55,6 +58,7 @@ export async function openApi(
   const clock = { ms: 0 };
   const drops = createDrops(place, createSilentLogger());
   t.after(() => drops.close());
+  const work = createSharedWork();
   const app = createApi({
     workplace: place,
     open: openWorkplace,
@@ -64,11 +68,13 @@ export async function openApi(
     logger: createSilentLogger(),
     isSecure: false,
     clock: () => clock.ms,
+    work,
   });
   return {
     place,
     clock,
     drops,
+    busy: work.busy,
     fetch: app.fetch,
     ask: async (
       path,

@@ -30,8 +30,13 @@ const programs = script.findPrograms(15);
 /** Why a test is skipped; false: it is there. */
 export const lacksCluster = programs === null ? 'needs PostgreSQL 15 (Debian package: postgresql-15)' : false;
 
-export async function startCluster(scope: Scope, flags: readonly string[] = []): Promise<Cluster> {
-  const cluster = await script.startCluster(programs!, flags);
+/** Why a test on another major version is skipped; false: it is there. */
+export function lacksVersion(version: number): string | false {
+  return script.findPrograms(version) === null && `PostgreSQL ${version} is NOT UNPACKED: scripts/postgres-versions.sh`;
+}
+
+export async function startCluster(scope: Scope, flags: readonly string[] = [], version = 15): Promise<Cluster> {
+  const cluster = await script.startCluster(script.findPrograms(version)!, flags);
   scope.after(() => cluster.stop());
   return cluster;
 }

@@ -19,18 +19,21 @@ export interface TestDatabases {
 
 type Suite = (open: (scope: Scope) => Promise<TestDatabases>) => void;
 
+/** false: another version of PostgreSQL is tested, and SQLite has been. */
+const testsSqlite = process.env.TEST_DATABASES !== 'postgres';
+
 /**
  * Runs a suite once on SQLite and once on PostgreSQL (the server that scripts/test.mjs started). `open` gives fresh,
  * empty databases, closed and removed after the test whose context it gets.
  */
 export function onBothDatabases(title: string, suite: Suite): void {
-  describe(`${title} (sqlite)`, () => suite((context) => openFresh(context, 'sqlite')));
+  if (testsSqlite) describe(`${title} (sqlite)`, () => suite((context) => openFresh(context, 'sqlite')));
   describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres')));
 }
 
 /** As onBothDatabases, and on SQLite once with each driver, the last one with a sealed directory: the contract that a new driver has to fulfil. */
 export function onEveryDatabase(title: string, suite: Suite): void {
-  for (const driver of sqliteDrivers)
+  for (const driver of testsSqlite ? sqliteDrivers : [])
     describe(`${title} (${driver})`, () =>
       suite((context) => openFresh(context, 'sqlite', driver, driver === sealingDriver ? testDirectoryKey : null)));
   describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres')));

@@ -1,4 +1,5 @@
 /** The built program as its users run it: `dist/app/main.js` in a process of its own. */
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -54,6 +55,19 @@ export function moduleArguments(name: string, from: string): string[] {
   return isCompiled ? [file] : ['--import', 'tsx', file];
 }
 
+/** Runs a module beside a test, as moduleArguments has it, and expects that it kills itself. `at` names the place. */
+export async function expectKilled(name: string, from: string, args: readonly string[], at: string): Promise<void> {
+  const child = spawn(process.execPath, [...moduleArguments(name, from), ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let words = '';
+  child.stderr.on('data', (chunk) => {
+    words += chunk;
+  });
+  const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  assert.equal(signal, 'SIGKILL', `${at}: ${words}`);
+}
+
 export interface LogLine {
   level: string;
   message: string;
@@ -63,6 +77,8 @@ export interface LogLine {
 export interface ServeOptions extends RunOptions {
   /** Beside `--port 0 --host 127.0.0.1`. */
   args?: string[];
+  /** How long it may take to listen; default: 30 seconds. */
+  startMs?: number;
 }
 
 export interface Served {
@@ -95,7 +111,10 @@ export async function startServe(scope: Scope, options: ServeOptions): Promise<S
     const [code] = await exited;
     return code;
   };
-  const { port } = await log.waitFor((line) => line.message === 'listening' || line.message === 'importing');
+  const { port } = await log.waitFor(
+    (line) => line.message === 'listening' || line.message === 'importing',
+    options.startMs,
+  );
   return { port: Number(port ?? 0), pid: child.pid!, log: log.lines, waitForLog: log.waitFor, exited, stop };
 }
 
@@ -131,7 +150,7 @@ function followLog(child: ChildProcess) {
     hasEnded = true;
     wake();
   });
-  const waitFor = (fits: (line: LogLine) => boolean, timeoutMs = 30_000) =>
+  const waitFor = (fits: (line: LogLine) => boolean, timeoutMs = 120_000) =>
     new Promise<LogLine>((resolve, reject) => {
       const look = () => {
         const found = lines.find(fits);

@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { silenceStoreClient } from '../../config/environment.js';
 import { type Scope, temporaryFolder } from './temporary.js';
@@ -77,8 +79,13 @@ export interface Passing {
   headers: IncomingMessage['headers'];
 }
 
-/** `cut`: the connection ends before the request arrives. `lost`: after the store has answered, and without the answer. */
-export type Trouble = 'pass' | 'cut' | 'lost' | 'hang' | 500 | 503;
+/**
+ * `cut`: the connection ends before the request arrives. `lost`: after the store has answered, and without the answer. `trickle`: the answer
+ * comes byte by byte. A number, or one with a name: the answer is this error.
+ */
+export type Trouble = 'pass' | 'cut' | 'lost' | 'hang' | 'trickle' | 500 | 503 | { status: number; name: string };
+
+const trickleMs = 100;
 
 export interface StoreProxy {
   endpoint: string;
@@ -86,6 +93,8 @@ export interface StoreProxy {
   trouble: ((passing: Passing) => Trouble | Promise<Trouble>) | null;
   /** Those that came, in their order. */
   readonly seen: Passing[];
+  /** Those of them whose answer, or whose connection, has not ended. */
+  readonly open: Set<Passing>;
   /** The store is away: connections are refused. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -93,18 +102,22 @@ export interface StoreProxy {
 
 export async function startStoreProxy(scope: Scope, store: Pick<Swift, 'port'>): Promise<StoreProxy> {
   const seen: Passing[] = [];
+  const open = new Set<Passing>();
   let port = 0;
   const state = { trouble: null as StoreProxy['trouble'] };
   const answer = async (incoming: IncomingMessage, response: ServerResponse) => {
     const passing = describe(incoming);
     seen.push(passing);
+    open.add(passing);
+    response.once('close', () => open.delete(passing));
     const trouble = (await state.trouble?.(passing)) ?? 'pass';
     if (trouble === 'cut') return void incoming.socket.destroy();
     if (trouble === 'hang') return;
-    if (typeof trouble === 'number') {
+    if (typeof trouble === 'number' || typeof trouble === 'object') {
+      const { status, name } = typeof trouble === 'number' ? { status: trouble, name: 'InternalError' } : trouble;
       incoming.resume();
-      response.writeHead(trouble, { 'content-type': 'application/xml' });
-      response.end('<Error><Code>InternalError</Code><Message>made by a test</Message></Error>');
+      response.writeHead(status, { 'content-type': 'application/xml' });
+      response.end(`<Error><Code>${name}</Code><Message>made by a test</Message></Error>`);
       return;
     }
     const { method, headers, url } = incoming;
@@ -123,6 +136,7 @@ export async function startStoreProxy(scope: Scope, store: Pick<Swift, 'port'>):
           from.on('end', () => incoming.socket.destroy());
           return;
         }
+        if (trouble === 'trickle') return void trickle(from, incoming.socket);
         response.writeHead(from.statusCode!, from.headers);
         from.pipe(response);
       },
@@ -156,6 +170,7 @@ export async function startStoreProxy(scope: Scope, store: Pick<Swift, 'port'>):
   return {
     endpoint: `http://127.0.0.1:${port}`,
     seen,
+    open,
     stop,
     start,
     get trouble() {
@@ -165,6 +180,17 @@ export async function startStoreProxy(scope: Scope, store: Pick<Swift, 'port'>):
       state.trouble = decide;
     },
   };
+}
+
+async function trickle(from: IncomingMessage, socket: Socket): Promise<void> {
+  const { statusCode, headers } = from;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const start = Buffer.from(`HTTP/1.1 ${statusCode} Slow\r\n${lines.join('')}\r\n`);
+  for (const byte of Buffer.concat([start, await buffer(from)])) {
+    if (socket.destroyed) return;
+    socket.write(Buffer.of(byte));
+    await sleep(trickleMs);
+  }
 }
 
 function describe({ method = '', url = '', headers }: IncomingMessage): Passing {

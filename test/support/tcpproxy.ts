@@ -14,6 +14,8 @@ export interface TcpProxy {
   /** Ends every connection, and refuses new ones until `mend`. */
   cut(): void;
   mend(): void;
+  /** Ends the connection that brings such a piece of data for the server, in its place or in place of the answer; null: none. */
+  cutAt(text: string | null, when?: 'before' | 'after'): void;
   /** Where new connections lead. */
   target(port: number): void;
 }
@@ -23,6 +25,7 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
   let delayMs = 0;
   let isHeld = false;
   let isCut = false;
+  let cutAt: { text: string; when: 'before' | 'after' } | null = null;
   const pairs = new Set<{ sockets: Socket[]; pumps: (() => void)[] }>();
   const server = createServer((client) => {
     if (isCut) {
@@ -30,7 +33,13 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
       return;
     }
     const upstream = connect(target, '127.0.0.1');
-    const pumps = [join(client, upstream), join(upstream, client)];
+    let losesAnswer = false;
+    const cutsAt = (bytes: Buffer) => {
+      if (cutAt === null || !bytes.includes(cutAt.text)) return false;
+      losesAnswer = cutAt.when === 'after';
+      return !losesAnswer;
+    };
+    const pumps = [join(client, upstream, cutsAt), join(upstream, client, () => losesAnswer)];
     const pair = { sockets: [client, upstream], pumps };
     pairs.add(pair);
     for (const socket of pair.sockets) {
@@ -43,8 +52,8 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
     }
   });
 
-  /** Passes pieces on in their order; what comes while it is held waits. */
-  function join(from: Socket, to: Socket): () => void {
+  /** Passes pieces on in their order; what comes while it is held waits. At a piece for which `cuts` is true the connection ends. */
+  function join(from: Socket, to: Socket, cuts: (bytes: Buffer) => boolean): () => void {
     const waiting: { bytes: Buffer; at: number }[] = [];
     let timer: NodeJS.Timeout | null = null;
     const pump = () => {
@@ -53,6 +62,11 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
       if (!isHeld && waiting.length > 0) timer = setTimeout(pump, Math.max(1, waiting[0]!.at - performance.now()));
     };
     from.on('data', (bytes) => {
+      if (cuts(bytes)) {
+        from.destroy();
+        to.destroy();
+        return;
+      }
       if (delayMs === 0 && !isHeld && waiting.length === 0) {
         to.write(bytes);
         return;
@@ -92,6 +106,9 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
     cut,
     mend: () => {
       isCut = false;
+    },
+    cutAt: (text, when = 'before') => {
+      cutAt = text === null ? null : { text, when };
     },
     target: (to) => {
       target = to;

@@ -2,8 +2,12 @@
  * A disk in memory that can lose power: what was not synced may be gone, or there in any part and order. As POSIX has it,
  * which is less than most file systems give: a file's bytes last once the file is synced, a name once its folder is.
  */
+import { EventEmitter } from 'node:events';
 import { dirname, join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { writeFile } from '../../storage/destination.js';
 import type { Disk, DiskFile } from '../../storage/disk.js';
+import type { FileAnswer, FileJob } from '../../storage/filethread.js';
 
 /** A file's bytes, whatever names it has. */
 interface Content {
@@ -106,6 +110,25 @@ export class VolatileDisk implements Disk {
     return found;
   }
 
+  /** The disk after a power cut at this moment: all that is there lasts. */
+  restart(root: string, survives: () => number): VolatileDisk {
+    const next = new VolatileDisk(root);
+    for (const [path, bytes] of this.afterPowerCut(root, survives)) {
+      next.#addFolder(dirname(path));
+      put(next.#folders.get(dirname(path))!.names, nameOf(path), { bytes, lasting: bytes.length });
+      put(next.#folders.get(dirname(path))!.lasting, nameOf(path), { bytes, lasting: bytes.length });
+    }
+    return next;
+  }
+
+  #addFolder(path: string): void {
+    if (this.#folders.has(path)) return;
+    this.#addFolder(dirname(path));
+    const above = this.#folders.get(dirname(path))!;
+    for (const names of [above.names, above.lasting]) put(names, nameOf(path), 'folder');
+    this.#folders.set(path, newFolder());
+  }
+
   #file(content: Content): DiskFile {
     const sync = async () => {
       const covered = content.bytes.length;
@@ -126,6 +149,59 @@ export class VolatileDisk implements Disk {
     if (node === undefined || node === 'folder') throw missing(path);
     return node;
   }
+}
+
+/** Leaves out the sync of those folders. */
+export function withoutSync(disk: Disk, folders: RegExp): Disk {
+  return { ...bind(disk), syncFolder: async (path) => (folders.test(path) ? undefined : disk.syncFolder(path)) };
+}
+
+/** Stands for the thread of small files: it does the same with that disk, one call of it after the other, amid those of others. */
+export function startThreadOn(disk: Disk): Worker {
+  const answers = new EventEmitter();
+  const answer = (number: number, { error = null, failed = [] }: Partial<FileAnswer>) =>
+    answers.emit('message', { number, error, failed } satisfies FileAnswer);
+  const work = async (job: FileJob): Promise<Partial<FileAnswer>> => {
+    if (job.kind === 'write') {
+      await turn();
+      try {
+        await writeFile(disk, job.path, Buffer.from(job.bytes));
+        return {};
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        return { error: { code, message } };
+      }
+    }
+    const failed: string[] = [];
+    for (const path of job.paths) {
+      const sync = async () => (await disk.open(path)).sync();
+      await sync().catch(() => failed.push(path));
+      await turn();
+    }
+    return { failed };
+  };
+  const thread = {
+    postMessage: (job: FileJob) => void work(job).then((done) => answer(job.number, done)),
+    ref: () => {},
+    unref: () => {},
+    terminate: async () => void answers.emit('exit', 1),
+  };
+  return Object.assign(answers, thread) as unknown as Worker;
+}
+
+/** An object of its own methods, which can be spread. */
+export function bind(disk: Disk): Disk {
+  return {
+    create: (path) => disk.create(path),
+    open: (path) => disk.open(path),
+    makeFolder: (path) => disk.makeFolder(path),
+    rename: (from, to) => disk.rename(from, to),
+    remove: (path) => disk.remove(path),
+    syncFolder: (path) => disk.syncFolder(path),
+    list: (path) => disk.list(path),
+    stat: (path) => disk.stat(path),
+    freeBytes: (path) => disk.freeBytes(path),
+  };
 }
 
 /** A file that holds these bytes. */

@@ -2,14 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import { Hono } from 'hono';
 import type { Logger } from '../../config/logger.js';
+import { newContext, readTraceparent, tellSpan } from '../../config/spans.js';
 import type { Drops } from '../../operations/drops/drops.js';
+import { createErasureJobs } from '../../operations/people/erasurejobs.js';
 import { createSharedWork, type SharedWork } from '../../operations/places.js';
 import type { ShownSetting } from '../../operations/settings.js';
 import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 import { addScim } from '../scim/scim.js';
 import { readBearer, workplaceFor } from './access.js';
-import { answerContent, answerJson, answerProblem, etagOf, hasTag } from './answer.js';
+import { answerContent, answerJson, answerProblem, breakerOf, etagOf, hasTag } from './answer.js';
 import { inTime, longestMs } from './deadline.js';
 import { streamBody } from './forms.js';
 import { addressOf, type Ctx, createGate, type Env } from './gate.js';
@@ -44,8 +46,10 @@ export function createApi(deps: ApiDeps): Hono<Env> {
   const app = new Hono<Env>();
   const work = deps.work ?? createSharedWork();
   const gate = createGate(deps.workplace, clock);
+  const erasures = createErasureJobs(work.busy);
   app.use(async (c, next) => {
     const startedAt = clock();
+    const startMs = Date.now();
     const requestId = `req_${randomBytes(8).toString('hex')}`;
     c.set('requestId', requestId);
     c.set('token', null);
@@ -62,6 +66,17 @@ export function createApi(deps: ApiDeps): Hono<Env> {
     // Strangers can't fill the log: their 401 answers are limited by rate.
     const level = token !== null || status === 401 || status >= 500 ? 'info' : 'debug';
     logger.log(level, 'HTTP request', { requestId, method, path, status, ms, token });
+    // As a stranger's requests could fill the collector.
+    if (token !== null)
+      tellSpan(() => ({
+        ...{ name: `${method} ${path}`, kind: 'server', startMs, endMs: startMs + clock() - startedAt },
+        context: newContext(readTraceparent(c.req.header('traceparent'))),
+        attributes: {
+          ...{ 'http.request.method': method, 'http.route': path, 'http.response.status_code': status },
+          ...{ 'dropslot.request': requestId, 'dropslot.token': token },
+        },
+        isFailed: status >= 500,
+      }));
   });
   app.onError((error, c) => {
     const { problem, stack } = describeTrouble(error, c.get('requestId'));
@@ -70,9 +85,10 @@ export function createApi(deps: ApiDeps): Hono<Env> {
     const more: Record<string, string> = error instanceof ApiError ? { ...error.headers } : {};
     return answerProblem(problem, more);
   });
-  app.notFound(() => {
-    throw new ApiError('not_found', `there is no such path; see ${base}/docs`);
-  });
+  // An error thrown here would skip the headers and the log line of the middleware.
+  const refuse = (c: Ctx, error: ApiError, more: Record<string, string> = {}) =>
+    answerProblem(describeTrouble(error, c.get('requestId')).problem, more);
+  app.notFound((c) => refuse(c, new ApiError('not_found', `there is no such path; see ${base}/docs`)));
   const description = describeApi(routes, version);
   const page = renderDocs(routes, version);
   app.get(`${base}/openapi.json`, (c) => c.json(description));
@@ -80,15 +96,12 @@ export function createApi(deps: ApiDeps): Hono<Env> {
   for (const route of routes)
     app.on(route.method, patternOf(route), async (c) => {
       const token = await gate(c, route);
-      return answer(c, route, token, deps, work);
+      return answer(c, route, token, deps, { ...work, erasures });
     });
   for (const [pattern, methods] of methodsOf(routes))
     app.all(pattern, (c) => {
-      const { problem } = describeTrouble(
-        new ApiError('method_not_allowed', `this path has the methods ${methods.join(', ')}`),
-        c.get('requestId'),
-      );
-      return answerProblem(problem, { allow: methods.join(', ') });
+      const allow = methods.join(', ');
+      return refuse(c, new ApiError('method_not_allowed', `this path has the methods ${allow}`), { allow });
     });
   addScim(app, { ...deps, gate, busy: work.busy });
   return app;
@@ -105,25 +118,49 @@ function methodsOf(table: readonly Route[]): Map<string, string[]> {
   return found;
 }
 
-async function answer(c: Ctx, route: Route, token: Token, deps: ApiDeps, work: SharedWork): Promise<Response> {
+async function answer(
+  c: Ctx,
+  route: Route,
+  token: Token,
+  deps: ApiDeps,
+  { busy, checks, erasures }: SharedWork & Pick<Call<never, never, never>, 'erasures'>,
+): Promise<Response> {
   // Its content would be opened, recorded as read, and never sent.
   if (c.req.method === 'HEAD' && typeof route.answer === 'string')
     throw new ApiError('method_not_allowed', 'a download has no HEAD: list the files for their sizes');
   const head = readHead(c, route);
   const workplace = workplaceFor(deps.workplace, token);
   const { open, drops, version, settings } = deps;
-  const { busy, checks } = work;
-  const asked = { ...head, workplace, token, open, drops, version, settings, busy, checks, address: addressOf(c) };
+  const asked = {
+    ...head,
+    workplace,
+    token,
+    open,
+    drops,
+    version,
+    settings,
+    busy,
+    checks,
+    erasures,
+    address: addressOf(c),
+    signal: c.req.raw.signal,
+  };
   const leave = (await route.admit?.({ ...asked, body: null } as Call<never, never, never>)) ?? (() => {});
   const body = await readBody(c, route).catch((error) => {
     leave();
     throw error;
   });
-  return carryOut(c, route, { ...asked, body } as Call<never, never, never>, leave);
+  return carryOut(c, route, { ...asked, body } as Call<never, never, never>, leave, deps.logger);
 }
 
 /** @param leave called when the work has ended, which may be after its answer */
-async function carryOut(c: Ctx, route: Route, call: Call<never, never, never>, leave: () => void): Promise<Response> {
+async function carryOut(
+  c: Ctx,
+  route: Route,
+  call: Call<never, never, never>,
+  leave: () => void,
+  logger: Logger,
+): Promise<Response> {
   const { workplace, token } = call as Call<unknown, unknown, unknown>;
   const { params, query, body, headers } = call as Call<unknown, unknown, unknown>;
   const secret = readBearer(c.req.header('authorization'))!;
@@ -134,12 +171,22 @@ async function carryOut(c: Ctx, route: Route, call: Call<never, never, never>, l
     return route.handle(call);
   }).finally(leave);
   // An upload has its own bounds.
-  const value = await (route.body === streamBody ? work : inTime(work, tooSlow));
-  if (typeof route.answer === 'string')
-    return inTime(answerContent(value as Content, route.answer), tooSlow, ({ body }) => {
+  const value = await (route.body === streamBody ? work : inTime(work, tooSlow, dropContent));
+  if (typeof route.answer === 'string') {
+    const breakOff = breakerOf(c.env, c.get('requestId'), logger);
+    return inTime(answerContent(value as Content, route.answer, { breakOff }), tooSlow, ({ body }) => {
       body?.cancel().catch(() => {});
     });
+  }
   return answerJson(value, route, c.req.header('if-none-match'));
+}
+
+/** A download that nobody waits for any more gives its place back. */
+function dropContent(value: unknown): void {
+  const { content } = (value ?? {}) as Partial<Content>;
+  content?.[Symbol.asyncIterator]()
+    .return?.()
+    .catch(() => {});
 }
 
 /** @throws ApiError `changed`; `usage` where a change has no state to compare with */

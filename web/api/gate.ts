@@ -11,7 +11,7 @@ import type { Route } from './route.js';
 const strangersPerMinute = 60;
 
 export interface Env {
-  Bindings: { incoming?: { socket: { remoteAddress?: string } } };
+  Bindings: { incoming?: { socket: { remoteAddress?: string } }; outgoing?: { destroy(): unknown } };
   Variables: { requestId: string; token: string | null };
 }
 

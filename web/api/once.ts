@@ -4,7 +4,7 @@ import { carryOutOnce } from '../../operations/apirequests.js';
 import type { Token } from '../../operations/tokens.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { ApiError } from './problem.js';
-import type { Route } from './route.js';
+import { Reply, type Route } from './route.js';
 
 export interface Once {
   /** undefined: the request has no key. */
@@ -29,7 +29,21 @@ export async function answerOnce(
   const digest = createHmac('sha256', secret)
     .update(JSON.stringify([path, request], hashBytes))
     .digest('hex');
-  return carryOutOnce(workplace, { token: id, key: header, digest }, work);
+  return revive(await carryOutOnce(workplace, { token: id, key: header, digest }, async () => pack(await work())));
+}
+
+/** No answer of a route has this member. */
+const packed = '$reply';
+
+/** An answer with its own status and headers, as a value of JSON. */
+function pack(answer: unknown): unknown {
+  return answer instanceof Reply ? { [packed]: answer } : answer;
+}
+
+function revive(answer: unknown): unknown {
+  if (answer === null || typeof answer !== 'object' || !(packed in answer)) return answer;
+  const { value, headers, status } = answer[packed] as Reply;
+  return new Reply(value, headers, status);
 }
 
 /** A file has its digest in place of its bytes. */

@@ -43,6 +43,10 @@ const problems: Readonly<Record<ProblemCode, readonly [status: number, title: st
 
 export const problemCodes = Object.keys(problems) as ProblemCode[];
 
+export function statusOf(code: ProblemCode): number {
+  return problems[code][0];
+}
+
 export class ApiError extends Error {
   override name = 'ApiError';
   constructor(
@@ -92,7 +96,18 @@ export function describeTrouble(error: unknown, requestId: string): Trouble {
 
 /** A request that does not fit its schema. @param part `path`, `query` or `body` */
 export function misfit(part: string, { issues }: z.ZodError): ApiError {
-  const errors = issues.slice(0, 20).map(({ path, message }) => ({ path: [part, ...path].join('.'), message }));
+  const errors = issues.slice(0, 20).map(({ path, message }) => ({
+    path: [part, ...path].join('.'),
+    message: toWords(message),
+  }));
   const [first] = errors;
   return new ApiError('usage', `${first!.path}: ${first!.message}`, errors);
+}
+
+/** Of the schema library: "Invalid input: expected string, received undefined". */
+function toWords(message: string): string {
+  const [, expected, received] = /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? [];
+  if (expected === undefined) return message;
+  const type = expected === 'record' ? 'object' : expected;
+  return received === 'undefined' ? `is missing (type: ${type})` : `must have the type ${type}, not ${received}`;
 }

@@ -1,6 +1,7 @@
 /** The form of a route: one row of the table that makes the server, the checks of answers, and the OpenAPI document. */
 import { z } from 'zod';
 import type { Drops } from '../../operations/drops/drops.js';
+import type { ErasureJobs } from '../../operations/people/erasurejobs.js';
 import type { Turns } from '../../operations/places.js';
 import type { ShownSetting } from '../../operations/settings.js';
 import type { Token } from '../../operations/tokens.js';
@@ -22,10 +23,14 @@ export interface Call<Params, Query, Body, Headers = unknown> {
   busy: Set<string>;
   /** Turns of the checks of files. */
   checks: Turns;
+  /** Erasures of people, which may take longer than a request. */
+  erasures: ErasureJobs;
   /** Takes uploads. */
   drops: Drops;
   /** Of the client; null: unknown. */
   address: string | null;
+  /** The client has left. */
+  signal: AbortSignal;
   params: Params;
   query: Query;
   body: Body;

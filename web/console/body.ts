@@ -13,6 +13,37 @@ export interface Form {
   file: { name: string; bytes: Buffer } | null;
 }
 
+/** A larger file is broken off by the server, and the browser shows no reason. */
+const mostSkippedBytes = 256 * 1024 * 1024;
+const longestSkipMs = 60_000;
+
+/**
+ * Reads a form that is refused, and keeps nothing of it: a browser shows the answer only when it could send the whole form, and a connection
+ * with an unread form is soon reset.
+ */
+export async function skipForm(c: Ctx): Promise<void> {
+  const { body } = c.req.raw;
+  if (body === null || Number(c.req.header('content-length') ?? 0) > mostSkippedBytes) return;
+  const reader = body.getReader();
+  const timer = setTimeout(() => void reader.cancel().catch(() => {}), longestSkipMs);
+  try {
+    for (let bytes = 0; bytes <= mostSkippedBytes; ) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      bytes += value.length;
+    }
+  } catch {
+    // The browser is gone.
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether the browser says that its form is larger than one with a file may be. */
+export function isTooLarge(c: Ctx): boolean {
+  return Number(c.req.header('content-length') ?? 0) > mostFileBytes + mostFormBytes;
+}
+
 /**
  * @param takesFile only such a form may have the size of a file
  * @throws ApiError `too_large`, `unsupported`, `usage`

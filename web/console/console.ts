@@ -16,11 +16,11 @@ import { describeFailure } from '../../operations/failure.js';
 import type { Org } from '../../operations/orgdetails.js';
 import { createSharedWork, type SharedWork, type Shares, type Turns, takeShare } from '../../operations/places.js';
 import { noOrganization, type OpenWorkplace, type Workplace } from '../../operations/workplace.js';
-import { answerContent } from '../api/answer.js';
+import { answerContent, breakerOf } from '../api/answer.js';
 import { Limiter } from '../api/limiter.js';
-import { ApiError } from '../api/problem.js';
+import { ApiError, type ProblemCode, statusOf } from '../api/problem.js';
 import { openDownloads } from '../download/download.js';
-import { type Form, readForm } from './body.js';
+import { type Form, isTooLarge, readForm, skipForm } from './body.js';
 import { readCookie } from './cookie.js';
 import { download, isDownload } from './downloads.js';
 import { type Address, type Ctx, clientAddress, type Env, isOwnForm, isTls, originOf } from './guard.js';
@@ -30,6 +30,7 @@ import { iconPath, renderAlone, renderPage, stylePath } from './layout.js';
 import { liveScript, liveScriptPath } from './livescript.js';
 import { passkeyScript, passkeyScriptPath } from './passkeyscript.js';
 import type { Call, ConsoleRoute, Outcome, Page } from './route.js';
+import { toSentence } from './sentence.js';
 import { icon, style } from './style.js';
 import { routes } from './table.js';
 import { texts } from './texts/texts.js';
@@ -49,6 +50,8 @@ export interface ConsoleDeps extends Address {
 const requestsPerMinute = 300;
 const guessesPerMinute = 6;
 const fileShares: Shares = { most: 4, mostOfOrg: 1 };
+/** Forms that are refused, and read to their end all the same. */
+const skippedShares: Shares = { most: 8, mostOfOrg: 2 };
 
 /** A page that a person may not see looks like a page that does not exist. */
 class Missing extends Error {}
@@ -100,7 +103,9 @@ export function createConsole(deps: ConsoleDeps): Hono<Env> {
   app.notFound(async (c) => {
     const who = await recognize(c, deps);
     if (who === null) return c.html(renderAlone(problemPage(t.missing, t.missingText)), 404);
-    return c.html(renderPage(problemPage(t.missing, t.missingText), makeCall(c, deps, shared, who)), 404);
+    const call = makeCall(c, deps, shared, who);
+    if (who.account.org !== null) call.org = await call.workplace.org(who.account.org);
+    return c.html(renderPage(problemPage(t.missing, t.missingText), call), 404);
   });
   return app;
 }
@@ -129,19 +134,21 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
   if (wait > 0) return c.html(renderAlone(problemPage(t.busy, t.wait(wait))), 429, { 'retry-after': String(wait) });
   const call = makeCall(c, deps, shared, who);
   try {
+    // Their pages have their links also where a page is refused, or is of no organization.
+    if (who.account.org !== null) call.org = await call.workplace.org(who.account.org);
     if (route.method === 'POST' && !isOwnForm(c, deps))
       return c.html(renderAlone(problemPage(t.foreign, t.foreignText(call.origin))), 403);
     // Before the form is read: its page is shown again when it can't be read.
-    call.org = await admit(route, call);
+    call.org = (await admit(route, call)) ?? call.org;
     if (route.method === 'POST') {
       const { values, file } = await (route.takesFile === true ? readFileForm(c, call) : readForm(c));
       if (!isFormToken(values._token ?? '', readCookie(c, deps)))
         return c.html(renderAlone(problemPage(t.outdated, t.outdatedText)), 403);
       Object.assign(call, { form: values, file });
     }
-    if (!isDownload(route)) return await show(c, await route.handle(call), call, 200);
+    if (!isDownload(route)) return await show(c, await route.handle(call), call, deps.logger);
     if (c.req.method === 'HEAD') return c.body(null, 405, { allow: 'GET' });
-    return await show(c, await download(call, async () => route.handle(call)), call, 200);
+    return await show(c, await download(call, async () => route.handle(call)), call, deps.logger);
   } catch (error) {
     return answerFailure(c, error, route, call, deps);
   }
@@ -149,12 +156,16 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
 
 /** Files of forms are in memory until they are checked: one of each organization, and few of all, arrive at a time. */
 async function readFileForm(c: Ctx, { busy, org }: Call): Promise<Form> {
-  const leave = takeShare(busy, 'file', org?.id ?? '', fileShares);
-  if (leave === null) throw new OperationError('unavailable', texts.check.busy);
+  const owner = org?.id ?? '';
+  const leave = isTooLarge(c) ? null : takeShare(busy, 'file', owner, fileShares);
+  const leaveSkipped = leave === null ? takeShare(busy, 'skipped', owner, skippedShares) : null;
   try {
-    return await readForm(c, true);
+    if (leaveSkipped !== null) await skipForm(c);
+    if (isTooLarge(c) || leave !== null) return await readForm(c, true);
+    throw new OperationError('unavailable', texts.check.busy);
   } finally {
-    leave();
+    leave?.();
+    leaveSkipped?.();
   }
 }
 
@@ -182,6 +193,7 @@ function makeCall(
     token: html`<input type="hidden" name="_token" value="${formTokenOf(readCookie(c, deps))}">`,
     origin: originOf(c, deps),
     path: pathname,
+    signal: c.req.raw.signal,
   };
 }
 
@@ -202,13 +214,22 @@ async function admit({ path, right }: ConsoleRoute, { account, params, workplace
   return org;
 }
 
-async function show(c: Ctx, outcome: Outcome, call: Call, status: 200 | 422): Promise<Response> {
+type Status = 200 | 413 | 422 | 429 | 503;
+
+/** Of a page that says why a form was refused. */
+function refusedStatus(code: ProblemCode): Status {
+  const status = statusOf(code);
+  return status === 413 || status === 429 || status === 503 ? status : 422;
+}
+
+async function show(c: Ctx, outcome: Outcome, call: Call, logger: Logger, status: Status = 200): Promise<Response> {
   if ('to' in outcome) return c.redirect(outcome.to, 303);
   // Its content would be opened, recorded as read, and never sent.
   if ('content' in outcome && c.req.method === 'HEAD') return c.body(null, 405, { allow: 'GET' });
   if ('content' in outcome) {
     const isTable = outcome.fileName?.endsWith('.csv') === true;
-    return answerContent(outcome, outcome.type ?? (isTable ? 'text/csv' : 'application/octet-stream'));
+    const breakOff = breakerOf(c.env, c.get('requestId'), logger);
+    return answerContent(outcome, outcome.type ?? (isTable ? 'text/csv' : 'application/octet-stream'), { breakOff });
   }
   if (outcome.script !== undefined) c.header('content-security-policy', scriptPolicy);
   return c.html(renderPage(outcome, call), status);
@@ -223,12 +244,19 @@ async function answerFailure(
   deps: ConsoleDeps,
 ): Promise<Response> {
   if (error instanceof Missing) return c.html(renderPage(problemPage(t.missing, t.missingText), call), 404);
-  if (error instanceof Forbidden) return c.html(renderPage(problemPage(t.forbidden, t.forbiddenText), call), 403);
-  const { code, message, stack } =
-    error instanceof ApiError ? { code: error.code, message: error.message, stack: null } : describeFailure(error);
+  if (error instanceof Forbidden) {
+    const text = call.account.org === null ? t.forbiddenText : t.forbiddenOfOrg;
+    return c.html(renderPage(problemPage(t.forbidden, text), call), 403);
+  }
+  const {
+    code,
+    message: reason,
+    stack,
+  } = error instanceof ApiError ? { code: error.code, message: error.message, stack: null } : describeFailure(error);
+  const message = toSentence(reason, { org: call.org?.id, isOfOrg: call.account.org !== null });
   if (code === 'internal') {
     const id = c.get('requestId');
-    deps.logger.error('a page of the console failed by a defect', { requestId: id, reason: message, stack });
+    deps.logger.error('a page of the console failed by a defect', { requestId: id, reason, stack });
     return c.html(renderPage(problemPage(t.defect, t.defectText(id)), call), 500);
   }
   if (route.page === null && code === 'not_found')
@@ -241,17 +269,17 @@ async function answerFailure(
     const outcome = await admit(again, call)
       .then((org) => again.handle({ ...repeated, org }))
       .catch(() => null);
-    if (outcome !== null && 'body' in outcome) return show(c, outcome, repeated, 422);
+    if (outcome !== null && 'body' in outcome) return show(c, outcome, repeated, deps.logger, refusedStatus(code));
   }
-  return c.html(renderPage(problemPage(t.failed, message), call), code === 'unavailable' ? 503 : 422);
+  return c.html(renderPage(problemPage(t.failed, message), call), refusedStatus(code));
 }
 
 function answerTrouble(c: Ctx, error: Error, logger: Logger): Response | Promise<Response> {
-  if (error instanceof ApiError) return c.html(renderAlone(problemPage(t.failed, error.message)), 400);
+  if (error instanceof ApiError)
+    return c.html(renderAlone(problemPage(t.failed, toSentence(error.message))), statusOf(error.code) as 400);
   const { code, message, stack } = describeFailure(error);
   const id = c.get('requestId');
-  if (code !== 'internal')
-    return c.html(renderAlone(problemPage(t.failed, message)), code === 'unavailable' ? 503 : 422);
+  if (code !== 'internal') return c.html(renderAlone(problemPage(t.failed, toSentence(message))), refusedStatus(code));
   logger.error('a page of the console failed by a defect', { requestId: id, reason: message, stack });
   return c.html(renderAlone(problemPage(t.defect, t.defectText(id))), 500);
 }

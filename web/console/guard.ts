@@ -11,7 +11,7 @@ export interface Address {
 }
 
 export interface Env {
-  Bindings: { incoming?: { socket: { remoteAddress?: string } } };
+  Bindings: { incoming?: { socket: { remoteAddress?: string } }; outgoing?: { destroy(): unknown } };
   Variables: { requestId: string; who: string | null };
 }
 
@@ -48,8 +48,7 @@ function isLocal(origin: string): boolean {
 /** Of the browser, for limits and records. A proxy on this machine that ends TLS names it in its own last entry. */
 export function clientAddress(c: Ctx, { url, isSecure }: Address): string | null {
   const peer = c.env?.incoming?.socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
-  const isProxy =
-    peer !== null && (peer === '::1' || peer.startsWith('127.')) && !isSecure && url?.startsWith('https:');
+  const isProxy = isLoopback(peer ?? undefined) && !isSecure && url?.startsWith('https:') === true;
   if (!isProxy) return peer;
   const named = (c.req.header('x-forwarded-for') ?? '').split(',').at(-1)!.trim();
   return isIP(named) > 0 ? named : peer;

@@ -29,11 +29,11 @@ export function renderPage(page: Page, call: Call): string {
   return renderDocument(
     page,
     html`<a class="skip" href="#main">${t.skip}</a>
-<header class="top">${brand()}<span class="where">${org?.name ?? (hasRight(account, 'server.read') && t.ofServer)}</span>
+<header class="top">${brand()}<span class="where">${hasRight(account, 'server.read') && (org === null ? t.ofServer : html`<a href="/">${t.ofServer}</a> › `)}${org?.name}</span>
 <div class="me"><a href="/account">${account.email}</a><form method="post" action="/sign-out">${call.token}<button class="link">${t.signOut}</button></form></div></header>
 <div class="frame"><nav class="side" aria-label="${t.navigation}">${nav}</nav>
 <main id="main" tabindex="-1">${done !== undefined && notice('good', done)}${call.problem !== null && notice('bad', call.problem)}${page.body}</main></div>
-<footer>${t.version(version)}</footer>`,
+<footer>${t.times(page.timeZone ?? org?.timeZone ?? 'UTC')} · ${t.version(version)}</footer>`,
   );
 }
 
@@ -80,10 +80,11 @@ export interface Column<Row> {
   isText?: boolean;
 }
 
-/** A time in words that stay together. */
+/** A time whose day and clock stay together each: a table without room for both in a line is not wider than the screen. */
 export function time(ms: number | null, timeZone: string): Html {
   if (ms === null) return html`–`;
-  return html`<time datetime="${new Date(ms).toISOString()}">${moment(ms, timeZone)}</time>`;
+  const [day, clock] = moment(ms, timeZone).split(', ');
+  return html`<time datetime="${new Date(ms).toISOString()}"><span class="whole">${day},</span> <span class="whole">${clock}</span></time>`;
 }
 
 /** A table that scrolls by itself on a narrow screen; the first column names its row. */

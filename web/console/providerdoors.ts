@@ -83,6 +83,16 @@ export function openProviderDoors({ app, deps, throttle, throttleFlow }: Entranc
     if (provider === null) return c.redirect(path`/invitation/${code}`, 303);
     return go(c, provider, { next: '/', invitation: hashCode(code), isFresh: false });
   });
+  app.get('/sign-in/left/:key', async (c) => {
+    const wait = throttle(c);
+    if (wait > 0) return tooMany(c, wait);
+    const provider = await findProvider(workplace, c.req.param('key'));
+    const there = provider === null ? null : await openId.leave(provider);
+    if (provider === null || there === null) return c.redirect('/sign-in', 303);
+    const { label } = provider;
+    const body = html`<h1>${t.left}</h1><p class="lead">${t.leftText(label)}</p><p><a class="button" href="${there}" rel="noreferrer">${t.leave(label)}</a></p><p><a href="/sign-in">${t.again}</a></p>`;
+    return c.html(renderAlone({ title: t.left, body }));
+  });
   app.get('/sign-in/return/:key', async (c) => {
     const wait = throttle(c);
     if (wait > 0) return tooMany(c, wait);

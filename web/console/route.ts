@@ -37,6 +37,8 @@ export interface Call {
   /** Of the console in browsers: `https://hr-files.example`. */
   origin: string;
   path: string;
+  /** The browser has left. */
+  signal: AbortSignal;
 }
 
 export type OrgCall = Call & { org: Org };
@@ -48,6 +50,8 @@ export interface Page {
   refreshSeconds?: number;
   /** The path of a script of the console. */
   script?: string;
+  /** Of its times; without it that of the organization, or UTC. */
+  timeZone?: string;
 }
 
 /** After a form: the browser gets this page. */

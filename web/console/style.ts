@@ -30,7 +30,7 @@ a { color: var(--accent); text-underline-offset: .18em; text-decoration-thicknes
 a:hover { text-decoration-thickness: .13em; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; border-radius: 3px; }
 code, pre, .code { font: .9em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
-code { overflow-wrap: anywhere; }
+code, .any { overflow-wrap: anywhere; }
 pre { margin: 0; padding: var(--s3) var(--s4); background: var(--sunken); border-radius: 6px; overflow-x: auto; max-width: 100%; }
 small, .small { font-size: var(--t-1); }
 .soft { color: var(--soft); }
@@ -83,7 +83,7 @@ thead td { background: var(--sunken); }
 thead th { font-size: var(--t-1); font-weight: 600; color: var(--soft); white-space: nowrap; background: var(--sunken); }
 tbody tr:last-child > * { border-bottom: 0; }
 tbody th { font-weight: 600; } tbody th.text { font-weight: 400; min-width: 18rem; }
-time, .whole { white-space: nowrap; }
+.whole { white-space: nowrap; } .id { display: inline-block; min-width: 8rem; overflow-wrap: anywhere; }
 code.print { display: inline-block; min-width: 15rem; font-weight: 400; } .wide { min-width: 15rem; }
 td.number, th.number { text-align: right; }
 td.cells { background: var(--bad-ground); }
@@ -115,19 +115,22 @@ button:hover, .button:hover { filter: brightness(1.1); }
 button.quiet, .button.quiet { background: transparent; color: var(--accent); border-color: var(--edge); }
 button.danger { background: transparent; color: var(--bad); border-color: currentColor; }
 button.link { background: none; border: 0; padding: 0; min-height: 1.6rem; color: var(--accent); text-decoration: underline; text-underline-offset: .18em; font-weight: 400; text-align: left; white-space: nowrap; }
-.row { display: flex; flex-wrap: wrap; gap: var(--s3); align-items: end; }
+.row { display: flex; flex-wrap: wrap; gap: var(--s3); align-items: start; }
+.row:has(> .field) > button { margin-top: calc(1.55em + var(--s1)); }
 .row .field { flex: 1 1 12rem; }
 .qr svg { width: 11rem; height: 11rem; background: #fff; border-radius: 8px; padding: .5rem; display: block; }
 .codes { columns: 2; list-style: none; padding: 0; }
 nav.pages { display: flex; gap: var(--s4); }
 .timeline { position: relative; list-style: none; padding: 0; }
-.timeline li { display: grid; grid-template-columns: 14rem minmax(0, 1fr); gap: var(--s4); padding: var(--s1) 0; }
+.timeline { max-width: none; }
+.timeline li { display: grid; grid-template-columns: 12rem 8rem minmax(0, 1fr); gap: var(--s4); align-items: center; padding: var(--s1) 0; }
 
 @media (max-width: 52rem) {
   .frame { grid-template-columns: minmax(0, 1fr); }
   .side { padding: var(--s3) var(--s4) 0; }
   .side ul { display: flex; flex-wrap: wrap; gap: var(--s1); margin-bottom: var(--s2); }
   .side .group { padding-left: 0; }
+  .side ul ~ .group, .side ul ~ ul { display: none; }
   main { padding: var(--s5) var(--s4) var(--s6); }
   .top { padding: var(--s3) var(--s4); }
   dl.facts { grid-template-columns: minmax(0, 1fr); gap: 0; } dl.facts dd { margin-bottom: var(--s3); }

@@ -65,6 +65,9 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
       c.header('set-cookie', clearCookie(deps));
       // The browser forgets the pages that it keeps for its Back button.
       c.header('clear-site-data', '"cache"');
+      // Its own session goes on: on a shared computer the next person would be signed in by one click.
+      const provider = who.session.method === 'provider' ? await providerOf(deps.workplace, who.account) : null;
+      if (provider !== null) return c.redirect(path`/sign-in/left/${provider.key}`, 303);
     }
     return c.redirect('/sign-in', 303);
   });

@@ -1,10 +1,12 @@
 /** The page behind the link of a mailed export: it shows a button, since programs that check mails open links; the button downloads. */
 import type { Hono } from 'hono';
+import type { Logger } from '../../config/logger.js';
+import { OperationError } from '../../operations/error.js';
 import { beginDownload, offerDownload } from '../../operations/exports/downloads.js';
 import { sourceOf } from '../../operations/penalties.js';
-import { holding, takePlace } from '../../operations/places.js';
+import { takeDownload } from '../../operations/places.js';
 import type { Workplace } from '../../operations/workplace.js';
-import { answerContent } from '../api/answer.js';
+import { answerContent, breakerOf } from '../api/answer.js';
 import { Limiter } from '../api/limiter.js';
 import { type Address, type Ctx, clientAddress, type Env } from '../console/guard.js';
 import { type Html, html } from '../console/html.js';
@@ -14,6 +16,7 @@ import { texts as t } from './texts.js';
 
 export interface DownloadDeps extends Address {
   workplace: Workplace;
+  logger: Logger;
   /** Names of the work that this process bounds. */
   busy: Set<string>;
   /** In ms, and never going back. */
@@ -22,7 +25,6 @@ export interface DownloadDeps extends Address {
 
 /** Of one address. Right and wrong links count alike, so that the limit says nothing about a link. */
 const requestsPerMinute = 30;
-const mostDownloads = 20;
 
 /** The address of the page is a secret: no other page and no search engine is told. */
 const headers = { 'referrer-policy': 'no-referrer', 'x-robots-tag': 'noindex, nofollow', 'cache-control': 'no-store' };
@@ -53,17 +55,18 @@ ${facts([
   app.post('/d/:token', async (c) => {
     const refused = throttle(c);
     if (refused !== null) return refused;
-    const leave = takePlace(deps.busy, 'download', mostDownloads);
-    if (leave === null) return show(c, 503, { title: t.busy, text: t.wait(10) }, { 'retry-after': '10' });
-    const begun = await beginDownload(deps.workplace, c.req.param('token'), clientAddress(c, deps)).catch((error) => {
-      leave();
-      throw error;
-    });
-    if (begun === null) {
-      leave();
-      return unusable(c);
-    }
-    const answer = await answerContent({ content: holding(begun.content, leave), fileName: begun.name }, 'text/csv');
+    const admit = (org: string) => takeDownload(deps.busy, { org });
+    const [token, address] = [c.req.param('token'), clientAddress(c, deps)];
+    const begun = await beginDownload(deps.workplace, token, address, admit, c.req.raw.signal).catch(
+      (error: unknown) => {
+        if (error instanceof OperationError && error.code === 'unavailable') return 'busy' as const;
+        throw error;
+      },
+    );
+    if (begun === 'busy') return show(c, 503, { title: t.busy, text: t.wait(10) }, { 'retry-after': '10' });
+    if (begun === null) return unusable(c);
+    const breakOff = breakerOf(c.env, c.get('requestId'), deps.logger);
+    const answer = await answerContent({ content: begun.content, fileName: begun.name }, 'text/csv', { breakOff });
     answer.headers.set('content-length', String(begun.size));
     for (const [name, value] of Object.entries(headers)) answer.headers.set(name, value);
     return answer;

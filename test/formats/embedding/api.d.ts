@@ -307,6 +307,8 @@ export interface DropslotSettings {
   maxHandles?: number;
   /** whole number of 1 or more */
   maxHandlesPerOrg?: number;
+  /** whole number from 1 to 64 */
+  workers?: number;
   /** duration, 0 or more, at most 24d */
   uploadGraceSeconds?: number | string;
   /** size, 1 byte or more */
@@ -433,6 +435,8 @@ export interface DropslotSettings {
   pgDump?: string;
   /** `ADDRESS:PORT` */
   monitor?: string;
+  /** URL */
+  traces?: string;
   /** `ADDRESS:PORT` */
   api?: string;
   /** path */

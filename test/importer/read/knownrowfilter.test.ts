@@ -4,11 +4,15 @@ import { randomInt } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { settingsSchema } from '../../../config/settings.js';
+import type { Org } from '../../../db/control/orgs.js';
 import { openUndoRun } from '../../../db/control/runs.js';
 import { deactivateDue } from '../../../db/directory/deactivations.js';
 import { bumpVersion, readVersion } from '../../../db/directory/directory.js';
 import { readKnownRows } from '../../../db/directory/knownrows.js';
-import { digestOf, KnownRows } from '../../../importer/read/knownrowfilter.js';
+import type { FileInput } from '../../../importer/plan/input.js';
+import { NotedRows } from '../../../importer/plan/notedrows.js';
+import { noColumns } from '../../../importer/read/columns.js';
+import { digestOf, hexOf, KnownRows, mostKnownRows } from '../../../importer/read/knownrowfilter.js';
 import { RaggedError } from '../../../importer/read/records.js';
 import { readChanged, readWhole } from '../../../importer/read/rowstream.js';
 import { workNext } from '../../../importer/run/worker.js';
@@ -313,6 +317,20 @@ describe('a table of known rows', () => {
     assert.ok(third.find(digestOf('row 149999')) >= 0);
   });
 
+  test('is emptied by a file that turns out to be too long, and takes rows again', () => {
+    const known = new KnownRows(null, []);
+    const file = { header: { type: 'users' }, columns: noColumns({}), rows: 100_000 } as unknown as FileInput;
+    const noted = new NotedRows({ known, org: { options: {} } as Org }, file);
+    for (let at = 0; at < file.rows; at++) known.note(digestOf(`row ${at}`), digestOf(`user ${at}`), at);
+    noted.grow({ ...file, rows: mostKnownRows + 1 });
+    assert.equal(known.size, 0);
+    assert.equal(noted.needsDigests, false);
+    known.settle(() => true);
+    assert.deepEqual([...known.pieces()], []);
+    fill(known, 0, 2000);
+    assert.equal(reopen(known).size, 1800);
+  });
+
   test('has one row of a user, and none of a user with two in a file', () => {
     const first = new KnownRows(null, []);
     first.begin(form, 3);
@@ -361,7 +379,7 @@ describe('reading', () => {
           return; // refused: nothing is kept of it
         }
         if (!whole.isSure()) return;
-        known.begin({ header: rows[0]!.digest!.toString('hex'), orders: '' }, rows.length);
+        known.begin({ header: hexOf(rows[0]!.digest!), orders: '' }, rows.length);
         // Every second row is known, the others are read: with their lines and cells.
         for (const [place, row] of rows.slice(1).entries())
           if (place % 2 === 0) known.note(row.digest!, row.digest!, row.line);

@@ -15,7 +15,7 @@ async function rowsOf(content: string | Buffer, size = 65_536): Promise<Row[]> {
   const bytes = Buffer.from(content);
   const open = () => decodeText(pieces(bytes, size));
   const rows: Row[] = [];
-  for await (const batch of readRows(open(), open, limits)) rows.push(...batch);
+  for await (const batch of readRows(open(), open, limits)) rows.push(...batch.map(({ isClean: _, ...row }) => row));
   return rows;
 }
 

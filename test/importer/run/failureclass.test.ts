@@ -30,6 +30,8 @@ const machine: [string, unknown][] = [
     ...['08000', '08003', '08006', '08001', '08004'],
     // serialization_failure, deadlock_detected, lock_not_available, read_only_sql_transaction, io_error, data_corrupted
     ...['40001', '40P01', '55P03', '25006', '58030', 'XX001'],
+    // idle_in_transaction_session_timeout, transaction_timeout, idle_session_timeout
+    ...['25P03', '25P04', '57P05'],
   ].map((code): [string, unknown] => [code, coded(code)]),
   ['a cause of a cause', inside(inside(coded('ENOSPC')))],
   ['a connection that PostgreSQL ended', new Error('Connection terminated unexpectedly')],
@@ -53,6 +55,15 @@ for (const [name, error] of machine)
     assert.equal(classifyFailure(error), 'machine');
     assert.notEqual(describeFault(error), null);
   });
+
+test('the sentence about a fault of PostgreSQL has no statement, whose names and values are not for reports', () => {
+  for (const code of ['40001', '40P01', '55P03', '57014', '25P03', '25P04', '53300', '57P05'])
+    assert.match(
+      describeFault(coded(code, 'update "users" set "user_name" = $1 - canceling statement due to a limit'))!,
+      /^the database (failed: canceling|was busy: other)/,
+      code,
+    );
+});
 for (const [name, error] of ofFile)
   test(`not a fault of the machine: ${name}`, () => assert.equal(classifyFailure(error), 'file'));
 

@@ -1,6 +1,6 @@
 /** How a session ends, and what it holds a client to: order, bounds, back-pressure. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { PacketWriter } from '../../../server/sftp/codec.js';
 import { keepingLogger, openSession, until } from '../../support/session.js';
@@ -30,6 +30,98 @@ test('a client that is gone without hearing the answers is still done with, CLOS
   session.dropReplies();
   assert.equal(await session.ended, 'closed');
   assert.deepEqual(memory.files(), { '/users.csv': 'all' });
+});
+
+/** A session with a file whose reads wait until its client has left; `read` lets them succeed. */
+async function openHanging(t: TestContext) {
+  const opened = await openSession(t);
+  const { space } = opened.memory;
+  let leave = () => {};
+  let read = () => {};
+  const state = { reads: 0, hasLeft: false, isClosed: false };
+  const wait = new Promise<void>((resolve, reject) => {
+    read = resolve;
+    leave = () => {
+      state.hasLeft = true;
+      reject(new Error('its reader has left'));
+    };
+  });
+  wait.catch(() => {});
+  space.openRead = async (path, signal) => {
+    signal!.addEventListener('abort', leave);
+    if (path === '/hanging.csv') await wait;
+    return {
+      entry: await space.stat(path),
+      read: async () => {
+        state.reads++;
+        await wait;
+        return Buffer.from('content');
+      },
+      checksum: async () => null,
+      close: async () => {
+        state.isClosed = true;
+      },
+    };
+  };
+  await opened.wire.put('/large.csv', 'content');
+  const handle = await opened.wire.open('/large.csv', openFor.read);
+  return { ...opened, handle, state, read };
+}
+
+test('a client that is gone waits for no read, nor for the CLOSE behind it', async (t) => {
+  const { wire, session, handle, state } = await openHanging(t);
+  for (const offset of [0, 7]) wire.send(5, (packet) => packet.string(handle).u64(offset).u32(100));
+  wire.send(4, (packet) => packet.string(handle));
+  await until(() => state.reads === 1, 'the read');
+  assert.equal(state.hasLeft, false);
+  wire.stream.end();
+  session.dropReplies();
+  assert.equal(await session.ended, 'closed');
+  assert.deepEqual([state.hasLeft, state.isClosed], [true, true]);
+});
+
+test('a client that is gone waits for no read: more of them than the session takes in at once', async (t) => {
+  const { wire, session, handle, state } = await openHanging(t);
+  for (let at = 0; at < 300; at++)
+    wire.send(5, (packet) =>
+      packet
+        .string(handle)
+        .u64(7 * at)
+        .u32(7),
+    );
+  await until(() => state.reads === 1, 'the read');
+  wire.stream.end();
+  session.dropReplies();
+  assert.equal(await session.ended, 'closed');
+  assert.deepEqual([state.hasLeft, state.isClosed], [true, true]);
+});
+
+test('a client that is gone waits for no read beside an upload that it has not closed, nor for an OPEN', async (t) => {
+  const { wire, session, memory, handle, state } = await openHanging(t);
+  await wire.put('/hanging.csv', 'content');
+  await wire.open('/copy.csv', forUpload);
+  wire.send(5, (packet) => packet.string(handle).u64(0).u32(7));
+  wire.send(3, (packet) => packet.string('/hanging.csv').u32(openFor.read).u32(0));
+  await until(() => state.reads === 1, 'the read');
+  wire.stream.end();
+  session.dropReplies();
+  assert.equal(await session.ended, 'closed');
+  assert.deepEqual([state.hasLeft, state.isClosed], [true, true]);
+  assert.equal(memory.files()['/copy.csv'], undefined);
+});
+
+test('a client that is gone: a copy goes on, and its CLOSE counts', async (t) => {
+  const { wire, session, memory, handle, state, read } = await openHanging(t);
+  const copy = await wire.open('/copy.csv', forUpload);
+  wire.send(200, (packet) => packet.string('copy-data').string(handle).u64(0).u64(7).string(copy).u64(0));
+  wire.send(4, (packet) => packet.string(copy));
+  await until(() => state.reads === 1, 'the read');
+  wire.stream.end();
+  session.dropReplies();
+  assert.equal(state.hasLeft, false);
+  read();
+  assert.equal(await session.ended, 'closed');
+  assert.equal(memory.files()['/copy.csv'], 'content');
 });
 
 test('a stream that ends inside a request is cut', async (t) => {

@@ -139,7 +139,12 @@ test('half-open connections are capped for each address, and end by the deadline
 });
 
 test('when unknown clients hold every slot, an address that logged in lately still gets one', async (t) => {
-  const server = await startTestServer(t, { ...oneExempt, maxUnauthenticated: 6, maxUnauthenticatedPerAddress: 2 });
+  const server = await startTestServer(t, {
+    ...oneExempt,
+    maxUnauthenticated: 6,
+    maxUnauthenticatedPerAddress: 2,
+    loginSeconds: 120,
+  });
   assert.equal(await tryLogin(t, server, '127.0.0.9'), 'in');
   const held = new Set<Socket>();
   await until(() => {

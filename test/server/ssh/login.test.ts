@@ -1,13 +1,15 @@
 /** Who gets in, and what those see who don't. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { test } from 'node:test';
-import ssh2, { type ConnectConfig } from 'ssh2';
-import { insertLoginKey } from '../../../db/control/keys.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import ssh2, { type ConnectConfig, type ParsedKey } from 'ssh2';
+import { insertLoginKey, revokeLoginKey } from '../../../db/control/keys.js';
 import { listAttempts } from '../../../db/control/loginattempts.js';
 import { updateOrg } from '../../../db/control/orgs.js';
 import { generatePassword } from '../../../keys/login/password.js';
-import { allowKey, newKeyPair } from '../../support/keys.js';
+import { allowKey, type KeyPair, newKeyPair } from '../../support/keys.js';
 import { connect, openSftp, startTestServer } from '../../support/server.js';
 import { keepingLogger, until } from '../../support/session.js';
 
@@ -48,6 +50,52 @@ for (const type of ['ed25519', 'ecdsa', 'rsa'] as const) {
     await openSftp(client);
   });
 }
+
+/** Signs after `wait`. */
+class SlowAgent extends ssh2.BaseAgent {
+  readonly #key: ParsedKey;
+  readonly #wait: () => Promise<unknown>;
+
+  constructor({ private: pem }: KeyPair, wait: () => Promise<unknown>) {
+    super();
+    this.#key = ssh2.utils.parseKey(pem) as ParsedKey;
+    this.#wait = wait;
+  }
+
+  override getIdentities(done: (error: undefined, keys: ParsedKey[]) => void): void {
+    done(undefined, [this.#key]);
+  }
+
+  override sign(
+    _key: unknown,
+    data: Buffer,
+    options: unknown,
+    done?: (error: undefined, signature: Buffer) => void,
+  ): void {
+    const answer = done ?? (options as NonNullable<typeof done>);
+    void this.#wait().then(() => answer(undefined, this.#key.sign(data) as Buffer));
+  }
+}
+
+for (const [when, pauseMs] of [
+  ['right before its signature', 0],
+  ['before a late signature', 600],
+] as const)
+  test(`a key that is revoked ${when}, after it was offered, gets in for a moment at most`, async (t) => {
+    const server = await startTestServer(t);
+    const agent = new SlowAgent(server.key, async () => {
+      await revokeLoginKey(server.control.write, 'acme', server.key.public.fingerprint, Date.now());
+      await sleep(pauseMs);
+    });
+    const { privateKey: _, ...login } = server.login;
+    const client = connect(t, { ...login, agent });
+    // Within a pause that is short the offer counts; the review of open logins ends it.
+    if (pauseMs > 0) await assert.rejects(client, /authentication methods failed/);
+    else {
+      const outcome = await client.catch(() => null);
+      if (outcome !== null) await once(outcome, 'close');
+    }
+  });
 
 test('unknown organization, disabled organization, wrong key and revoked key get the same answers', async (t) => {
   const server = await startTestServer(t);

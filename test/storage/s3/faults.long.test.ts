@@ -44,6 +44,37 @@ for (const trouble of [500, 503, 'cut', 'lost'] as const)
     assert.equal(String(await place.read(small.id)), 'small');
   });
 
+/** Of Amazon's 409 the object is not there; Swift never answers it. */
+const finalAnswers = [
+  { status: 409, name: 'ConditionalRequestConflict' },
+  { status: 404, name: 'NoSuchUpload' },
+];
+for (const answer of finalAnswers)
+  test(`${answer.name}: a file in parts is sent again from its start, a small one once more`, options, async (t) => {
+    const place = await openStorePlace(t, swift);
+    const content = randomContent(7 * mebibyte);
+    const failing = new Set(['CompleteMultipartUpload', ...(answer.status === 409 ? ['PutObject'] : [])]);
+    place.proxy.trouble = ({ action }) => (failing.delete(action) ? answer : 'pass');
+    const { id } = await place.seal(content);
+    const small = await place.seal(Buffer.from('small'));
+    assert.equal(failing.size, 0);
+    assert.ok(content.equals(await place.read(id)));
+    assert.equal(String(await place.read(small.id)), 'small');
+    const sent = (name: string) => place.proxy.seen.filter(({ action }) => action === name).length;
+    assert.deepEqual([sent('CreateMultipartUpload'), sent('UploadPart'), sent('CompleteMultipartUpload')], [2, 4, 2]);
+    assert.equal(await unfinishedIn(place.store), 0, 'the first upload was aborted');
+    assert.deepEqual(leftIn(place), []);
+  });
+
+test('409 for good: the file is refused, and nothing of it is left', options, async (t) => {
+  const place = await openStorePlace(t, swift, { retrySeconds: 1 });
+  place.proxy.trouble = ({ action }) => (action === 'CompleteMultipartUpload' ? finalAnswers[0]! : 'pass');
+  await assert.rejects(place.seal(randomContent(6 * mebibyte)), (error: SpaceError) => error.code === 'failed');
+  assert.equal(place.proxy.seen.filter(({ action }) => action === 'CompleteMultipartUpload').length, 3);
+  assert.equal(await unfinishedIn(place.store), 0);
+  assert.deepEqual(leftIn(place), []);
+});
+
 for (const failing of [...actions, 'PutObject'])
   test(`${failing} fails for good: the file is refused, and nothing of it is left`, options, async (t) => {
     const place = await openStorePlace(t, swift, { retrySeconds: 1 });

@@ -1,15 +1,18 @@
 /** Sealed files in a real object store: OpenStack Swift with its S3 API. */
 import assert from 'node:assert/strict';
+import { setMaxListeners } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { createBlob, openBlob, removeBlob } from '../../../storage/blobs.js';
-import type { BlobStore, StoreError } from '../../../storage/blobstore.js';
+import { type BlobStore, placesOf, type StoreError } from '../../../storage/blobstore.js';
+import { systemDisk } from '../../../storage/disk.js';
 import { rewrapBlob } from '../../../storage/rewrap.js';
 import { SpaceError } from '../../../storage/types.js';
 import { openStorePlace, type StorePlace } from '../../support/objectstore.js';
 import { randomContent } from '../../support/sealing.js';
+import { until } from '../../support/session.js';
 import { bucket, missingSwift, type Swift, startSwift } from '../../support/swift.js';
 
 const mebibyte = 1024 ** 2;
@@ -131,3 +134,27 @@ test('a small file whose answer is lost is there once; reads are repeated', opti
   assert.equal(String(await place.read(id)), 'small');
   assert.equal(left.size, 0);
 });
+
+for (const how of ['hang', 'trickle'] as const)
+  test(`reads ${how}: they have so many places, and end with their reader`, options, async (t) => {
+    const place = await openStorePlace(t, swift, { retrySeconds: 30 });
+    const content = randomContent(3 * mebibyte);
+    const { id } = await place.seal(content);
+    const acme = placesOf(place.paths, 'acme');
+    const leaving = new AbortController();
+    setMaxListeners(0, leaving.signal);
+    const open = () => openBlob(acme, id, place.identity, systemDisk, { signal: leaving.signal });
+    const readers = await Promise.all(Array.from({ length: 13 }, open));
+    place.proxy.trouble = ({ action }) => (action === 'GetObject' ? how : 'pass');
+    const reads = readers.map((reader): Promise<unknown> => reader.read(0, 100));
+    const told = [...reads, open()].map((one) => one.catch((error: Error) => error.message));
+    await until(() => place.proxy.open.size === 12, 'the places of one organization');
+    const asked = place.proxy.seen.length;
+    leaving.abort();
+    for (const message of await Promise.all(told)) assert.match(String(message), /its reader has left/);
+    await until(() => place.proxy.open.size === 0, 'the end of all requests');
+    assert.equal(place.proxy.seen.length, asked);
+    place.proxy.trouble = null;
+    assert.ok(content.equals(await place.read(id)));
+    for (const reader of readers) await reader.close();
+  });

@@ -18,6 +18,14 @@ test('a request needs a usable token, and a revoked one ends at once', async (t)
     assert.match(headers.get('content-type')!, /^application\/problem\+json/);
     assert.deepEqual([json.code, json.status, json.requestId], ['unauthorized', 401, headers.get('x-request-id')]);
   }
+  for (const [method, path, status] of [
+    ['GET', '/none', 404],
+    ['PUT', '/status', 405],
+  ] as const) {
+    const { headers, json, status: answered } = await ask(path, { method });
+    assert.deepEqual([answered, json.requestId], [status, headers.get('x-request-id')]);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+  }
 });
 
 test('an organization that a token is not for looks like one that does not exist', async (t) => {
@@ -35,7 +43,7 @@ test('an organization that a token is not for looks like one that does not exist
     assert.equal(foreign.status, 404, path);
     assert.equal(common(foreign).replaceAll('other', 'nobody'), common(missing));
   }
-  for (const path of ['/status', '/runs', '/alarms', '/events', '/audit', '/audit/proof', '/doctor'])
+  for (const path of ['/status', '/runs', '/queue', '/alarms', '/events', '/audit', '/audit/proof', '/doctor'])
     assert.equal((await ask(path, { token: secret })).status, 403, path);
 });
 
@@ -152,4 +160,18 @@ test('a change can name the state that it is for, and its actor is the token', a
   assert.equal((await place.org('acme')).slot, '03:00');
   const records = await listAudit(place.control.read, 'acme');
   assert.ok(records.some(({ actor, action }) => actor === `token:${id}` && action === 'org.changed'));
+});
+
+test('a wrong body is told in words, and an organization needs an id and an owner alone', async (t) => {
+  const { ask, token } = await openApi(t);
+  const { secret } = await token('admin');
+  const add = (body: object) =>
+    ask('/orgs', {
+      ...{ method: 'POST', token: secret, body: JSON.stringify(body) },
+      headers: { 'content-type': 'application/json' },
+    });
+  assert.equal((await add({ id: 'north' })).json.detail, 'body.owner: is missing (type: string)');
+  const wrong = await add({ id: 'north', owner: 7 });
+  assert.equal(wrong.json.errors[0].message, 'must have the type string, not number');
+  assert.equal((await add({ id: 'north', owner: 'li@north.test' })).status, 201);
 });

@@ -64,6 +64,27 @@ test('a file is queued as one that came by SFTP, and its receipt names the door'
   assert.deepEqual([dry.status, dry.json.path, dry.json.queued], [201, '/dry-run/users.csv', false]);
 });
 
+test('the queue of all organizations comes in pages, with the reason of each file that is not queued', async (t) => {
+  const api = await openApi(t);
+  const [{ secret: of }, { secret: all }] = [await api.token('upload', 'acme'), await api.token('read')];
+  for (const name of ['a.csv', 'b.csv', 'notes.bin']) assert.equal((await putter(api, of, name)(csv)).status, 201);
+  const found: { path: string; state: string; note: string | null }[] = [];
+  let cursor = '';
+  do {
+    const { status, json } = await api.ask(`/queue?limit=2${cursor}`, { token: all });
+    assert.equal(status, 200);
+    found.push(...json.items);
+    cursor = json.next === null ? '' : `&cursor=${json.next}`;
+  } while (cursor !== '');
+  assert.deepEqual(
+    found.map(({ path, state }) => `${path} ${state}`),
+    ['/a.csv queued', '/b.csv queued', '/notes.bin stored'],
+  );
+  assert.match(found[2]!.note!, /not imported/);
+  const own = (await api.ask('/orgs/acme/queue', { token: all })).json.items;
+  assert.deepEqual(found, own);
+});
+
 test('ranges are kept one by one, and the last one publishes the file', async (t) => {
   const api = await openApi(t);
   const { secret } = await api.token('upload', 'acme');

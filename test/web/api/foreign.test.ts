@@ -56,6 +56,7 @@ async function makeObjects({ ask, place }: TestApi, token: string) {
       run: String(run),
       email: 'owner@other.test',
       team: 'Sales',
+      receipt: '0123456789abcdef',
     };
     if (name === 'id') return ids[path.split('/')[3]!] ?? '1';
     return known[name] ?? { field: 'Office', name: 'users.csv', address: 'ann@other.test' }[name] ?? 'x';

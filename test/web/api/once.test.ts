@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
+import { answerJson } from '../../../web/api/answer.js';
+import { answerOnce } from '../../../web/api/once.js';
+import { Reply, type Route } from '../../../web/api/route.js';
 import { openApi } from '../../support/api.js';
 import { onBothDatabases } from '../../support/databases.js';
 
@@ -45,5 +48,24 @@ onBothDatabases('Idempotency-Key', (openDatabases) => {
     await requests().update({ at: place.now() - 86_400_001 });
     await open('five');
     assert.deepEqual(await requests().pluck('key'), ['five']);
+  });
+
+  test('a repetition has the status and the headers of the first answer too', async (t) => {
+    const { place, token } = await openApi(t, openDatabases);
+    const own = await token('admin');
+    const route = { method: 'POST', path: '/orgs/{org}/users/{email}/erase', status: 200 } as Route;
+    const once = { header: 'one', request: [], secret: own.secret };
+    const send = async () => {
+      const reply = new Reply({ receipt: '1' }, { location: '/erasures/1' }, 202);
+      const answer = answerJson(
+        await answerOnce(place, own as never, route, once, async () => reply),
+        route,
+        undefined,
+      );
+      return [answer.status, answer.headers.get('location'), await answer.json()];
+    };
+    const first = await send();
+    assert.deepEqual(first, [202, '/erasures/1', { receipt: '1' }]);
+    assert.deepEqual(await send(), first);
   });
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ZodType } from 'zod';
 import { recordAudit } from '../../../db/control/audit.js';
+import { noteAttempt } from '../../../db/control/loginattempts.js';
 import { removeSessionServer, writeSessions } from '../../../db/control/sessions.js';
 import { insertOwner } from '../../../db/directory/users.js';
 import { noCounts } from '../../../importer/counts.js';
@@ -104,6 +105,13 @@ test('every answer fits the schema of its route', async (t) => {
   assert.equal((await good('DELETE', drop, '/orgs/{org}/drops/half.csv')).json.discarded, 1_048_577);
   assert.equal((await good('GET', drop, '/orgs/{org}/drops/new.csv')).json.complete, true);
   await good('GET', '/orgs/{org}/queue');
+  await good('GET', '/queue');
+  const uploads = '/orgs/{org}/uploads';
+  assert.deepEqual(
+    (await good('GET', uploads)).json.items.map((item: { path: string; state: string }) => [item.path, item.state]),
+    [['/new.csv', 'queued']],
+  );
+  assert.equal((await good('GET', uploads, `${uploads}?search=OTHER`)).json.items.length, 0);
   await good('GET', '/orgs/{org}/files');
   await good('GET', '/orgs/{org}/files/content', '/orgs/{org}/files/content?path=/none', undefined, 404);
   await good('POST', '/orgs/{org}/files/requeue', '/orgs/{org}/files/requeue', { path: '/none' }, 404);
@@ -205,6 +213,16 @@ test('every answer fits the schema of its route', async (t) => {
   await write('runs').where({ id: busy }).update({ state: 'failed' });
   const erasure = await good('POST', `${me}/erase`, `${person}/erase`, { confirm: 'gone@acme.test' });
   assert.equal(erasure.json.wasUser, true);
+  const job = `/orgs/{org}/erasures/${erasure.json.receipt}`;
+  const ended = (await good('GET', '/orgs/{org}/erasures/{receipt}', job)).json;
+  assert.deepEqual([ended.state, ended.result], ['done', erasure.json]);
+  await good('GET', '/orgs/{org}/erasures/{receipt}', '/orgs/{org}/erasures/0123456789abcdef', undefined, 404);
+  await noteAttempt(write, {
+    ...{ org: 'acme', credential: null, fingerprint: 'SHA256:x', at: 1, address: '192.0.2.7', client: 'x' },
+    reason: 'unknown key',
+  });
+  const [attempt] = (await good('GET', '/orgs/{org}/connections')).json.items;
+  assert.deepEqual([attempt.accepted, attempt.reason, attempt.key], [false, 'unknown key', null]);
   await good('GET', me, person, undefined, 404);
   const readmitted = await good('POST', `${me}/readmit`, `${person}/readmit`);
   assert.equal(readmitted.json.receipt, erasure.json.receipt);

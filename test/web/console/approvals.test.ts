@@ -43,7 +43,7 @@ test('with approvals=operators an admin sees a held import, and can neither appr
   for (const decision of ['approve', 'discard']) {
     const { status, text } = await admin.post(page, { digest, decision });
     assert.equal(status, 422);
-    assert.match(textOf({ text }), /operators decide about held runs/);
+    assert.match(textOf({ text }), /Operators decide about held runs/);
   }
   const { secret } = await addToken(place, { name: 'portal', scope: 'operate', org: 'acme' });
   const ofToken = workplaceFor(place, (await recognizeToken(place, secret, null))!);
@@ -71,8 +71,23 @@ test('with twoPersonApproval another person than the sender approves, whichever 
     place.control.write('uploads').where({ run_id: id }).update(row);
   const decide = (who: typeof sender, decision: string) => who.post(page, { digest, decision });
 
-  // A key that came with a command: no person is known, which the page says.
-  assert.match(textOf(await sender.get(page)), /does not know the person who sent \/users\.csv/);
+  // A key that came with a command: no person is known. Any admin could be the sender, so that an operator must approve.
+  for (const who of [sender, other]) {
+    const shown = await who.get(page);
+    assert.match(textOf(shown), /It is not known which person sent "\/users\.csv".* an operator must approve run/);
+    assert.doesNotMatch(shown.text, /value="approve"/);
+    assert.equal((await decide(who, 'approve')).status, 422);
+  }
+  const { secret: shared } = await addToken(place, { name: 'portal', scope: 'operate', org: 'acme' });
+  const ofPortal = workplaceFor(place, (await recognizeToken(place, shared, null))!);
+  await assert.rejects(approveCounted(ofPortal, String(id), null, digest), /an operator must approve/);
+  const operator = await person('operator');
+  const offered = await operator.get(page);
+  assert.match(textOf(offered), /does not know the person who sent \/users\.csv/);
+  assert.match(offered.text, /value="approve"/);
+  // A file that a source fetched.
+  await bring({ key_fingerprint: null, client: 'source:1' });
+  assert.equal((await decide(other, 'approve')).status, 422);
   await bring({ key_fingerprint: key.public.fingerprint });
   assert.match(textOf(await sender.get(page)), /You sent "\/users\.csv", with a key or token of your own/);
   assert.doesNotMatch((await sender.get(page)).text, /value="approve"/);

@@ -142,7 +142,7 @@ test('the page names the public host and port, and takes public PGP keys alone',
   for (const pgp of [privateKey!, `${publicKey}${privateKey}`, 'nonsense']) {
     const { status, text } = await admin.post(`${page}/pgp`, { pgp });
     assert.equal(status, 422);
-    assert.match(textOf({ text }), /paste the public key alone/);
+    assert.match(textOf({ text }), /Paste the public key alone/);
   }
   assert.equal((await admin.post(`${page}/pgp`, { pgp: publicKey })).status, 303);
   assert.deepEqual(

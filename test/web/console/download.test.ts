@@ -105,3 +105,32 @@ test('a connection that breaks in the middle of a download leaves the link usabl
   assert.ok(byteLength >= 20_000_000);
   assert.equal((await fetch(url)).status, 404);
 });
+
+test('the people of an organization and its links in mails leave places to others', async (t) => {
+  const { place, acme, other, clock, app, person, visitor } = await openTestConsole(t);
+  const ofOrg = async (company: typeof acme, address: string) => {
+    await company.import({ 'users.csv': csv('User Email,User Name,Is Org Admin', `${address},Ann,Yes`) });
+    const { id } = await place.directory.read('users').where({ org_id: company.org.id, email_key: address }).first();
+    const link = { name: 'users.csv', user: Number(id), createdAt: clock.now, expiresAt: clock.now + 60_000 };
+    const { token } = await makeLink(place, company.org, link, exportUsers(place, company.org.id));
+    return (n: number) => visitor().post(`/d/${token}`, {}, { address: `192.0.2.${n}` });
+  };
+  const [link, otherLink] = [await ofOrg(acme, 'ann@acme.test'), await ofOrg(other, 'ann@other.test')];
+  const ask = (path: string, cookie: string) =>
+    app.request(`${origin}${path}`, { headers: { cookie: `dropslot=${cookie}` } });
+  const open = [];
+  for (let n = 0; n < 6; n++) {
+    const { cookie } = await person(n % 2 === 0 ? 'admin' : 'viewer', 'acme');
+    for (let m = 0; m < 4; m++) open.push(await ask('/orgs/acme/people.csv', cookie));
+  }
+  const taken = open.filter(({ status }) => status === 200);
+  assert.equal(taken.length, 6);
+  assert.equal((await link(1)).status, 503);
+  // The others do not notice.
+  const { cookie } = await person('admin', 'other');
+  assert.equal((await ask('/orgs/other/people.csv', cookie)).status, 200);
+  assert.equal((await otherLink(2)).status, 200);
+  await taken[0]!.text();
+  assert.equal((await link(3)).status, 200, 'the link was not used up');
+  for (const one of taken.slice(1)) await one.text();
+});

@@ -158,10 +158,10 @@ test('a form that can not be carried out shows its page again, with the reason a
     owner,
     '/new',
     { id: 'new', name: 'X', owner: 'o@x.test', slot: 'noon', zone: 'UTC' },
-    /slot must be/,
+    /Slot must be/,
     'noon',
   );
-  await refused(owner, '/orgs/acme/settings', { 'set:slot': '25:00' }, /slot must be/, '25:00');
+  await refused(owner, '/orgs/acme/settings', { 'set:slot': '25:00' }, /Slot must be/, '25:00');
   await refused(owner, '/orgs/acme/connection/keys', { key: 'no key' }, /./, 'no key');
   await refused(
     owner,

@@ -441,3 +441,57 @@ test('a new invitation replaces the person of the provider, and every other way 
   const form = { email: owner.email, password: testPassword, code: owner.recovery[0]! };
   assert.equal((await site.visitor().post('/sign-in', form)).status, 422, 'the password is gone');
 });
+
+test('returns are counted before the database is asked, and those of strangers do not ask it', async (t) => {
+  const site = await openSite(t);
+  const { write } = site.place.control;
+  let asked = 0;
+  write.on('query', ({ sql }: { sql: string }) => {
+    if (sql.includes('account_challenges')) asked++;
+  });
+  const come = (flow: string, n: number) =>
+    site.visitor().get('/sign-in/return/server?code=x&state=y', {
+      headers: { cookie: `dropslot-flow=${flow}` },
+      address: `192.0.2.${n}`,
+    });
+  const secretOf = (n: number) => String(n).padStart(43, 'a');
+  const all = await Promise.all(Array.from({ length: 50 }, (_, n) => come(secretOf(n), n)));
+  const busy = all.filter(({ status, text }) => status === 503 && /too many people sign in now/i.test(text));
+  assert.equal(busy.length, 30);
+  assert.equal(asked, 20);
+  for (const flow of ['', 'x', 'a'.repeat(5_000)]) assert.equal((await come(flow, 60)).status, 422);
+  assert.equal(asked, 20);
+});
+
+test('after sign-out the page to sign out at the provider is offered, where the provider has one', async (t) => {
+  const site = await openSite(t);
+  const { place, issuer } = site;
+  issuer.person.email = 'jane@operator.test';
+  await inviteAccount(place, { email: 'jane@operator.test', role: 'operator' });
+  const leave = async () => {
+    const cookie = cookiesOf(await signIn(site)).get('dropslot')!;
+    const left = await site.visitor(cookie).post('/sign-out', {});
+    assert.deepEqual([left.status, left.headers.get('location')], [303, '/sign-in/left/server']);
+    assert.equal((await site.visitor(cookie).get('/account')).status, 303, 'the session has ended before');
+    return site.visitor().get('/sign-in/left/server');
+  };
+  const shown = await leave();
+  assert.match(shown.text, /At Operator Login you are still signed in/);
+  const there = new URL(/<a class="button" href="([^"]+)"/.exec(shown.text)![1]!.replaceAll('&amp;', '&'));
+  assert.equal(there.origin, new URL(issuer.url).origin);
+  assert.deepEqual([...there.searchParams], [['client_id', client.id]]);
+  // The provider itself takes the address.
+  const asked = await fetch(there, { redirect: 'manual' });
+  assert.equal(asked.status, 200);
+  assert.match(await asked.text(), /<form/);
+  // One that offers none, and one that is away.
+  site.clock.ms += 2 * 3_600_000;
+  issuer.outage = { status: 500, body: 'away' };
+  const away = await site.visitor().get('/sign-in/left/server');
+  assert.deepEqual([away.status, away.headers.get('location')], [303, '/sign-in']);
+  issuer.outage = null;
+  assert.equal((await site.visitor().get('/sign-in/left/unknown')).headers.get('location'), '/sign-in');
+  // Those who sign in with a password are not sent there.
+  const other = await site.person('operator');
+  assert.equal((await other.post('/sign-out', {})).headers.get('location'), '/sign-in');
+});

@@ -1,6 +1,7 @@
 /** Pages of operators: the lights of organizations, sessions and penalties, tokens, the audit trail, the doctor. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { recordAudit } from '../../../db/control/audit.js';
 import { putPenalties } from '../../../db/control/penalties.js';
 import { listAskedEnds, type OpenSession, removeSessionServer, writeSessions } from '../../../db/control/sessions.js';
 import { listAllTokens, recognizeToken } from '../../../operations/tokens.js';
@@ -19,9 +20,63 @@ test('the overview puts organizations first that need a person, and finds one by
   const page = textOf(await reader.get('/'));
   assert.match(page, /Other Ltd other waits for a person a held import .* Acme Corp acme in order .* 1 row rejected/);
   assert.match(page, /0 running, 1 held/);
-  const found = textOf(await reader.get('/?search=ACME'));
-  assert.match(found, /Acme Corp/);
-  assert.doesNotMatch(found, /Other Ltd/);
+  const [found] = textOf(await reader.get('/?search=ACME')).split('Imports of the next 24 hours');
+  assert.match(found!, /Acme Corp/);
+  assert.doesNotMatch(found!, /Other Ltd/);
+});
+
+test('the overview counts in the database, reads no keys, and shows the imports of the next day by their hours, in one time zone', async (t) => {
+  const { place, acme, clock, person } = await openTestConsole(t);
+  const at = Date.UTC(2026, 2, 10, 12, 30);
+  clock.now = at;
+  const operator = await person('operator');
+  const { write } = place.control;
+  await write('orgs').where({ id: 'acme' }).update({ slot: '02:00', time_zone: 'Europe/Berlin' });
+  await write('orgs').where({ id: 'other' }).update({ slot: '20:05,20:45', time_zone: 'America/New_York' });
+  for (const [fingerprint, expires] of [
+    ['SHA256:soon', at + 86_400_000],
+    ['SHA256:later', at + 90 * 86_400_000],
+    ['SHA256:over', at - 1],
+  ] as const)
+    await write('login_keys').insert({
+      ...{ org_id: acme.org.id, fingerprint, algorithm: 'ssh-ed25519', public_key: 'AAAA', label: 'x', sources: '[]' },
+      ...{ created_at: at, kind: 'key', permission: 'read', expires_at: expires },
+    });
+  const asked: string[] = [];
+  place.control.read.on('query', ({ sql }: { sql: string }) => asked.push(sql));
+  const page = await operator.get('/');
+  const text = textOf(page);
+  assert.match(text, /Acme Corp acme waits for a person 1 key expires soon/);
+  // 20:05 in New York is 00:05 UTC: each hour is one line.
+  assert.match(
+    text,
+    /Imports of the next 24 hours Wed 11 Mar 2026, 00:00 Other Ltd 00:05 Wed 11 Mar 2026, 01:00 Acme Corp 01:00/,
+  );
+  assert.match(text, /Times are in UTC/);
+  assert.equal([...page.text.matchAll(/<meter min="0" max="1" value="1"/g)].length, 2);
+  for (const sql of asked.filter((one) => /login_keys|key_requests|alarms/.test(one))) assert.match(sql, /count\(/i);
+  const zones = await (await person('viewer', 'acme')).get('/orgs/acme');
+  assert.match(zones.text, /Times are in the time zone Europe\/Berlin/);
+});
+
+test('an operator asks for a backup, sees its state and the last ones; others see them alone', async (t) => {
+  const { place, clock, person } = await openTestConsole(t);
+  const [operator, reader] = [await person('operator'), await person('read-only')];
+  assert.match(textOf(await operator.get('/system')), /Backups The server has no folder for backups/);
+  assert.equal((await operator.post('/system/backup', {})).status, 422);
+  Object.assign(place.settings, { backupTo: '/srv/backups' });
+  assert.match((await operator.get('/system')).text, /action="\/system\/backup"/);
+  const { text } = await reader.get('/system');
+  assert.doesNotMatch(text, /action="\/system\/backup"/);
+  assert.equal((await reader.post('/system/backup', {})).status, 403);
+  const asked = await operator.post('/system/backup', {});
+  assert.deepEqual([asked.status, asked.headers.get('location')], [303, '/system?done=backup']);
+  const waiting = await operator.get('/system');
+  assert.match(textOf(waiting), /A backup was asked for, and begins within seconds\./);
+  assert.doesNotMatch(waiting.text, /action="\/system\/backup"/);
+  const made = { at: clock.now, org: null, actor: 'schedule', action: 'backup.made', subject: '/srv/backups/b1' };
+  await recordAudit(place.control.write, { ...made, detail: { files: 1200 } });
+  assert.match(textOf(await reader.get('/system')), /schedule \/srv\/backups\/b1 1,200/);
 });
 
 test('open sessions are shown and ended, and penalties forgiven', async (t) => {

@@ -127,7 +127,7 @@ test('a host key is rotated step by step, and an organization is removed after i
   assert.match((await operator.get('/orgs/acme/settings/welcome.txt')).text, /^Sending files of Acme Corp by SFTP/);
   const wrong = await operator.post('/orgs/acme/settings/remove', { confirm: 'other' });
   assert.equal(wrong.status, 422);
-  assert.match(textOf(wrong), /type the id of the organization, acme, to remove it/);
+  assert.match(textOf(wrong), /Type the id of the organization, acme, to remove it/);
   assert.equal((await operator.post('/orgs/acme/settings/remove', { confirm: 'acme' })).status, 303);
   assert.equal((await operator.get('/orgs/acme')).status, 404);
   assert.equal((await operator.get('/orgs/other')).status, 200);

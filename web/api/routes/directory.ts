@@ -184,7 +184,7 @@ export const directoryRoutes: readonly Route[] = [
       answer: 'text/csv',
       handle: async ({ workplace, params: { org }, query, busy }) => {
         const { id } = await workplace.org(org);
-        const leave = takeDownload(busy, id);
+        const leave = takeDownload(busy, { org: id });
         await recordExport(workplace, id, what, query).catch((error) => {
           leave();
           throw error;

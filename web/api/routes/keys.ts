@@ -1,7 +1,8 @@
 /** Routes of login keys: list, show, add, revoke. */
 import { z } from 'zod';
+import { listConnections, mostConnections } from '../../../operations/connections.js';
 import { OperationError } from '../../../operations/error.js';
-import { keyToJson } from '../../../operations/forms/keys.js';
+import { attemptToJson, keyToJson } from '../../../operations/forms/keys.js';
 import { readGrace, readKeyChange, readTerms } from '../../../operations/keyterms.js';
 import { rotateKeys } from '../../../operations/loginkeyrotation.js';
 import { addKeys, type LoginKeyView, listKeys, revokeKey, setKey, showKey } from '../../../operations/loginkeys.js';
@@ -62,7 +63,31 @@ async function show(workplace: Workplace, org: string, prefix: string): Promise<
   return showOneKey(await showKey(workplace, org, prefix));
 }
 
+const attempt = z.strictObject({
+  org: z.string(),
+  at: time,
+  accepted: z.boolean(),
+  reason: z.string().nullable(),
+  /** Of the key that was offered. */
+  fingerprint: z.string(),
+  /** The key or authority of the organization; null: it has none such. */
+  key: z.string().nullable(),
+  address: z.string().nullable(),
+  client: z.string().nullable(),
+});
+
 export const keyRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/orgs/{org}/connections',
+    summary: 'The last logins and refusals of each key, the newest first, with the reasons of refusals',
+    right: 'read',
+    params: orgParams,
+    query: pageQuery,
+    answer: pageOf(attempt),
+    handle: async ({ workplace, params, query }) =>
+      pageByPlace(await listConnections(workplace, params.org, mostConnections), query, attemptToJson),
+  }),
   route({
     method: 'GET',
     path: '/orgs/{org}/keys',

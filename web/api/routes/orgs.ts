@@ -107,6 +107,7 @@ export const orgRoutes: readonly Route[] = [
       id: z.string().max(64),
       owner: z.string().max(254),
       enable: z.boolean().default(false),
+      settings: settings.default({}),
     }),
     answer: org,
     status: 201,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { OperationError } from '../../../operations/error.js';
 import { issueToJson } from '../../../operations/forms/runs.js';
 import { type FileIssue, walkIssues } from '../../../operations/issues.js';
-import { takePlace } from '../../../operations/places.js';
+import { type Shares, takeShare } from '../../../operations/places.js';
 import { isTokenUsable } from '../../../operations/tokens.js';
 import { type RunNews, watchRun } from '../../../operations/watchrun.js';
 import { count, issue, pageByPlace, pageOf, pageQuery, runParams } from '../forms.js';
@@ -14,8 +14,7 @@ const fileIssue = issue.extend({ file: z.string(), line: count.nullable() });
 
 /** A page is read from the first issue on: bounded, so that it stays quick. */
 const mostIssues = 100_000;
-const mostStreams = 20;
-const mostStreamsOfOrg = 10;
+const streams: Shares = { most: 20, mostOfOrg: 10 };
 const longestMs = 3_600_000;
 
 const issueJson = (one: FileIssue) => ({ file: one.file, ...issueToJson(one) });
@@ -68,20 +67,18 @@ export const runReportRoutes: readonly Route[] = [
       const { id } = await getOwn(workplace, params);
       const content = async function* () {
         // Here, not before: an answer that was too slow to begin must not keep its place.
-        const ofOrg = takePlace(busy, `progress of ${params.org}`, mostStreamsOfOrg);
-        const ofAll = ofOrg && takePlace(busy, 'progress', mostStreams);
+        const leave = takeShare(busy, 'progress', params.org, streams);
         try {
-          if (ofAll === null)
+          if (leave === null)
             throw new OperationError(
               'unavailable',
-              `${mostStreams} programs, or ${mostStreamsOfOrg} of this organization, follow runs already: get the run every second`,
+              `${streams.most} programs, or ${streams.mostOfOrg} of this organization, follow runs already: get the run every second`,
             );
           const signal = AbortSignal.timeout(longestMs);
           const isWanted = () => isTokenUsable(workplace.control.read, token.id, workplace.now());
           yield* writeEvents(watchRun(workplace, id, { everyMs: 500, quietMs: 15_000, signal, isWanted }));
         } finally {
-          ofAll?.();
-          ofOrg?.();
+          leave?.();
         }
       };
       return { content: content(), fileName: null };

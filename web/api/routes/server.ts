@@ -15,6 +15,12 @@ const status = z.strictObject({
   importerSeenAt: maybeTime,
   queue: z.strictObject({ files: count, oldestAt: maybeTime }),
   runs: z.strictObject({ open: count, running: count, held: count, failedLastDay: count }),
+  workers: z.array(
+    z.strictObject({
+      ...{ server: z.string(), number: count, pid: count.nullable(), connections: count },
+      ...{ memoryBytes: count, processorMs: count, restarts: count },
+    }),
+  ),
   held: z.array(z.strictObject({ run: count, org: z.string() })),
   alarms: z.array(z.strictObject({ org: z.string(), kind: z.string(), subject: z.string(), message: z.string() })),
   nextSlots: z.array(z.strictObject({ org: z.string(), at: time })),

@@ -18,6 +18,7 @@ import {
   listSessionsOf,
 } from '../../../operations/accounts/sessions.js';
 import { OperationError } from '../../../operations/error.js';
+import { ApiError } from '../../api/problem.js';
 import { type Html, html } from '../html.js';
 import { facts, field, table, tag, time } from '../layout.js';
 import { passkeyProblem, passkeyScriptPath } from '../passkeyscript.js';
@@ -39,6 +40,7 @@ async function show(call: Call): Promise<Page> {
   const site = isWithoutPassword ? null : siteOf(call.origin);
   return {
     title: t.title,
+    timeZone: zone,
     ...(site !== null && { script: passkeyScriptPath }),
     body: html`<h1>${t.title}</h1>
 <div class="card">${facts([
@@ -162,7 +164,7 @@ export const accountRoutes: readonly ConsoleRoute[] = [
   }),
   action('/account/password', null, '/account', async ({ workplace, account, session, form, passwords, guesses }) => {
     const wait = guesses.take(account.id);
-    if (wait > 0) throw new OperationError('unavailable', texts.errors.wait(wait));
+    if (wait > 0) throw new ApiError('too_many', texts.errors.wait(wait));
     const { present = '', wanted = '' } = form;
     await changePassword(workplace, account, session.id, { present: present.slice(0, 1_000), wanted }, passwords);
     return { to: '/account?done=password' };

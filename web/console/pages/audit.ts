@@ -33,14 +33,13 @@ ${table(
   [
     { title: t.number, cell: ({ seq }) => seq },
     { title: t.at, cell: ({ at }) => time(at, 'UTC') },
-    { title: t.actor, cell: ({ actor }) => actor },
+    { title: t.actor, cell: ({ actor }) => html`<span class="id">${actor}</span>` },
     { title: t.action, cell: ({ action: done }) => html`<code class="whole">${done}</code>` },
     { title: t.organization, cell: (record) => record.org },
-    { title: t.subject, cell: ({ subject }) => subject },
     {
-      title: t.detail,
-      cell: ({ detail }) =>
-        detail !== '{}' && html`<details><summary>${t.detail}</summary><code>${detail}</code></details>`,
+      title: t.subject,
+      cell: ({ subject, detail }) =>
+        html`<div class="wide"><span class="any">${subject}</span>${detail !== '{}' && html`<details><summary>${t.detail}</summary><code>${detail}</code></details>`}</div>`,
     },
   ],
   records,

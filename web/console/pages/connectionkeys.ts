@@ -121,7 +121,7 @@ export function connectionTable(attempts: readonly LoginAttempt[], timeZone: str
       {
         title: t.key,
         cell: ({ fingerprint, credential }) => [
-          html`<code>${fingerprint}</code>`,
+          html`<code class="print">${fingerprint}</code>`,
           credential === null && ` ${t.stranger}`,
         ],
       },

@@ -15,16 +15,15 @@ async function show({ workplace, org }: OrgCall): Promise<Page> {
   const fields = (await listFieldsOf(workplace, org.id)).filter(({ hidden }) => !hidden);
   const aliases = Object.entries(org.options.aliases ?? {});
   const labels = Object.keys(t.meanings);
+  const otherNames = (label: string) =>
+    aliases.flatMap(([name, standard]) => (standard === label ? [name] : [])).join(', ');
   const columns = (title: string, shown: readonly string[]): Html =>
     html`<section class="stack"><h2>${title}</h2>${table(
       title,
       [
         { title: t.column, cell: (label) => label },
         { title: t.meaning, cell: (label) => t.meanings[label] },
-        {
-          title: t.aliases,
-          cell: (label) => aliases.flatMap(([name, standard]) => (standard === label ? [name] : [])).join(', '),
-        },
+        ...(shown.some((label) => otherNames(label) !== '') ? [{ title: t.aliases, cell: otherNames }] : []),
       ],
       shown,
       '',

@@ -5,7 +5,7 @@ import { listQueued } from '../../../operations/queue.js';
 import { listRunsOf } from '../../../operations/runs.js';
 import type { Run } from '../../../operations/runsummary.js';
 import { html } from '../html.js';
-import { notice, table, time } from '../layout.js';
+import { notice, ofOrg, table, time } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { bytes, dayAndTime } from '../texts/words.js';
@@ -25,6 +25,7 @@ async function show({ workplace, org }: OrgCall): Promise<Page> {
     title: t.title,
     body: html`<h1>${org.name}</h1>
 <p class="lead"><strong>${last === undefined ? t.none : describe(last, (ms) => dayAndTime(ms, org.timeZone, workplace.now()))}</strong> ${org.enabled ? t.next(dayAndTime(nextSlotAt, org.timeZone, workplace.now()), org.timeZone) : t.off}</p>
+${runs.length === 0 && html`<section class="card"><h2>${t.begin}</h2><ol class="steps">${t.beginSteps.map(([to, text]) => html`<li><a href="${ofOrg(org.id, to)}">${text}</a></li>`)}</ol></section>`}
 ${last !== undefined && html`<p>${last.state === 'held' ? html`<a class="button" href="${runPath(last, '/review')}">${t.review}</a>` : html`<a class="button quiet" href="${runPath(last)}">${t.look}</a>`}</p>`}
 ${alarms.length > 0 && html`<section class="stack"><h2>${t.alarms}</h2>${alarms.map(({ message }) => notice('wait', message))}</section>`}
 <section class="stack"><h2>${t.waiting}</h2>${table(

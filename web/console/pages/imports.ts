@@ -221,7 +221,7 @@ async function send(call: OrgCall): Promise<Outcome> {
   const wanted = call.query.path ?? '';
   if (!filesOf(run).includes(wanted)) throw new OperationError('not_found', 'this import has no such file');
   const fileName = wanted.slice(wanted.lastIndexOf('/') + 1);
-  return { content: readFileContent(call.workplace, call.org.id, wanted), fileName };
+  return { content: readFileContent(call.workplace, call.org.id, wanted, call.signal), fileName };
 }
 
 export const importRoutes: readonly ConsoleRoute[] = [

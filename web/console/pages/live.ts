@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findPerson } from '../../../operations/accounts/people.js';
 import { listSessionsOf } from '../../../operations/accounts/sessions.js';
 import { OperationError } from '../../../operations/error.js';
-import { takePlace } from '../../../operations/places.js';
+import { type Shares, takeShare } from '../../../operations/places.js';
 import type { Run } from '../../../operations/runsummary.js';
 import { type Counts, readCounts } from '../../../operations/status.js';
 import { countRowsOf, type RunProgress, watchRun } from '../../../operations/watchrun.js';
@@ -12,8 +12,11 @@ import { texts } from '../texts/texts.js';
 import { ownRun } from './runview.js';
 
 const t = texts.live;
-const mostStreams = 40;
-const mostStreamsOfOrg = 10;
+/** Of the server's people: all but those that one organization may have. */
+const shares: Record<'org' | 'server', Shares> = {
+  org: { most: 40, mostOfOrg: 10 },
+  server: { most: 40, mostOfOrg: 30 },
+};
 const longestMs = 3_600_000;
 const everyMs = 500;
 const countEveryMs = 2_000;
@@ -24,24 +27,17 @@ type Texts = Record<string, string>;
 const send = (kind: string, data: unknown) => `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
 
 /** A bounded number at once, each until its session ends. */
-function stream(
-  call: Call,
-  place: string,
-  most: number,
-  write: (signal: AbortSignal) => AsyncGenerator<string>,
-): Outcome {
+function stream(call: Call, org: string | null, write: (signal: AbortSignal) => AsyncGenerator<string>): Outcome {
   const { busy } = call;
   const gone = new AbortController();
   const content = async function* () {
     // Here, not before: an answer that never begins must not keep its place.
-    const own = takePlace(busy, place, most);
-    const ofAll = own && takePlace(busy, 'live part', mostStreams);
+    const leave = takeShare(busy, 'live part', org ?? 'the server', shares[org === null ? 'server' : 'org']);
     try {
-      if (ofAll === null) throw new OperationError('unavailable', t.busy);
+      if (leave === null) throw new OperationError('unavailable', t.busy);
       yield* write(AbortSignal.any([AbortSignal.timeout(longestMs), gone.signal]));
     } finally {
-      ofAll?.();
-      own?.();
+      leave?.();
     }
   };
   return { content: endingWith(content(), gone), fileName: null, type: 'text/event-stream' };
@@ -71,7 +67,7 @@ async function followRun(call: OrgCall): Promise<Outcome> {
   const { workplace, org } = call;
   const run = await ownRun(call);
   const total = await countRowsOf(workplace, run.id);
-  return stream(call, `live parts of ${org.id}`, mostStreamsOfOrg, async function* (signal) {
+  return stream(call, org.id, async function* (signal) {
     const news = watchRun(workplace, run.id, { everyMs, quietMs, signal, isWanted: () => isSignedIn(call) });
     for await (const one of news) {
       if (one.kind === 'quiet') yield ': waiting\n\n';
@@ -108,7 +104,7 @@ export function describeCounts({ runs, queue }: Counts): Texts {
 }
 
 async function followCounts(call: Call): Promise<Outcome> {
-  return stream(call, 'live overview', mostStreams, async function* (signal) {
+  return stream(call, null, async function* (signal) {
     let sent = '';
     let quietAt = 0;
     while (!signal.aborted && (await isSignedIn(call))) {

@@ -32,7 +32,10 @@ ${table(
   t.title,
   [
     { title: t.address, cell: ({ address }) => address },
-    { title: t.events, cell: ({ events }) => events.map((kind) => t.kinds[kind]).join(', ') },
+    {
+      title: t.events,
+      cell: ({ events }) => html`<div class="wide">${events.map((kind) => t.kinds[kind]).join(', ')}</div>`,
+    },
     {
       title: t.state,
       cell: ({ state, reason }) => [tag(t.states[state][0], t.states[state][1]), reason !== null && ` ${reason}`],
@@ -58,7 +61,7 @@ function changesOf({ org, token }: OrgCall, { address, state, events }: Notifica
   const hidden = html`${token}<input type="hidden" name="address" value="${address}">`;
   const button = (verb: string, word: string): Html =>
     html`<form method="post" action="${to(verb)}">${hidden}<button class="link">${word}<span class="hidden"> ${address}</span></button></form>`;
-  const confirm = html`<form method="post" action="${to('confirm')}" class="row">${hidden}<label class="hidden" for="code-${address}">${t.code(address)}</label><input id="code-${address}" name="code" inputmode="numeric" required><button class="quiet">${t.confirm}</button></form>`;
+  const confirm = html`<form method="post" action="${to('confirm')}" class="row">${hidden}<div class="field"><label for="code-${address}">${t.code}<span class="hidden"> ${address}</span></label><input id="code-${address}" name="code" inputmode="numeric" autocomplete="one-time-code" required></div><button class="quiet">${t.confirm}</button></form>`;
   const choose = html`<details><summary>${t.change}<span class="hidden"> ${address}</span></summary><form method="post" action="${to('set')}" class="stack">${hidden}${kindFields(address, events)}<button class="quiet">${t.save}</button></form></details>`;
   return [
     state === 'unconfirmed' ? [confirm, button('resend', t.resend)] : choose,

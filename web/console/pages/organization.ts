@@ -43,13 +43,14 @@ const prefix = 'set:';
 async function show(call: OrgCall): Promise<Page> {
   const { workplace, org, account } = call;
   const details = await detailOrg(workplace, org);
-  const usage = await workplace.space(org).measure();
+  const space = await workplace.space(org);
+  const usage = await space.measure();
   const may = hasRight(account, 'org.operate');
   const to = (rest: string) => ofOrg(org.id, rest);
   return {
     title: `${org.name}: ${t.title}`,
     body: html`<div class="head"><h1>${org.name}</h1>${org.enabled ? tag('good', t.enabled) : tag('wait', t.disabled)}</div>
-<p class="no-print"><a class="button quiet" href="${to('/settings/welcome')}">${t.welcome}</a> <a class="button quiet" href="/arrivals?org=${org.id}">${t.trace}</a></p>
+<p class="row no-print"><a class="button quiet" href="${to('/settings/welcome')}">${t.welcome}</a><a class="button quiet" href="/arrivals?org=${org.id}">${t.trace}</a></p>
 <div class="card">${facts([
       [t.plan, details.hasDoor ? org.plan : html`${org.plan} ${tag('wait', t.noDoor)}`],
       [t.owner, org.ownerEmail],

@@ -1,7 +1,7 @@
 /** The overview of all organizations: the state of the server, a light for each organization, and the coming slots. */
 
 import { hasRight } from '../../../operations/accounts/rights.js';
-import { type OrgGlance, readOverview } from '../../../operations/overview.js';
+import { type OrgGlance, readOverview, type SlotHour } from '../../../operations/overview.js';
 import { countOpenSessions } from '../../../operations/sessions.js';
 import { readCounts } from '../../../operations/status.js';
 import { type Html, html, type Value } from '../html.js';
@@ -9,18 +9,21 @@ import { field, ofOrg, pager, table, tag, time, withQuery } from '../layout.js';
 import { liveScriptPath } from '../livescript.js';
 import type { Call, Page } from '../route.js';
 import { texts } from '../texts/texts.js';
+import { clock } from '../texts/words.js';
 import { describeCounts } from './live.js';
 import { problemTags, runPath } from './runview.js';
 
 const t = texts.overview;
 const pageOrgs = 50;
+/** Pages about all organizations have one time zone. */
+const zone = 'UTC';
 
 export async function showOverview(call: Call): Promise<Page> {
   const { workplace, query, account } = call;
   const from = /^\d{1,6}$/.test(query.from ?? '') ? Number(query.from) : 0;
   const search = query.search ?? '';
   const status = await readCounts(workplace);
-  const { orgs, total, nextSlots } = await readOverview(workplace, { search, from, most: pageOrgs });
+  const { orgs, total, timeline } = await readOverview(workplace, { search, from, most: pageOrgs });
   const at = workplace.now();
   const live = mapParts(describeCounts(status));
   const to = (place: number) => withQuery(call, { from: place });
@@ -45,26 +48,37 @@ ${table(
       cell: ({ org }) => html`<a href="${ofOrg(org.id)}">${org.name}</a> <span class="soft small">${org.id}</span>`,
     },
     { title: t.light, cell: showLight },
-    { title: t.lastFile, cell: ({ org, lastFileAt }) => lastFileAt !== null && time(lastFileAt, org.timeZone) },
+    { title: t.lastFile, cell: ({ lastFileAt }) => lastFileAt !== null && time(lastFileAt, zone) },
     {
       title: t.last,
-      cell: ({ org, lastRun }) =>
-        lastRun !== null && html`<a href="${runPath(lastRun)}">${time(lastRun.openedAt, org.timeZone)}</a>`,
+      cell: ({ lastRun }) =>
+        lastRun !== null &&
+        html`<a href="${runPath(lastRun)}">${time(lastRun.openedAt, zone)}</a><br>${problemTags(lastRun)}`,
     },
-    { title: t.result, cell: ({ lastRun }) => lastRun !== null && problemTags(lastRun) },
     { title: t.queued, cell: ({ queued }) => queued, isNumber: true },
-    { title: t.next, cell: ({ org, nextSlotAt }) => org.enabled && time(nextSlotAt, org.timeZone) },
+    { title: t.next, cell: ({ org, nextSlotAt }) => org.enabled && time(nextSlotAt, zone) },
   ],
   orgs,
   search === '' ? t.none : t.empty,
 )}
 ${pager(from > 0 ? to(Math.max(0, from - pageOrgs)) : null, from + pageOrgs < total ? to(from + pageOrgs) : null)}
-<section class="stack"><h2>${t.slots}</h2>${
-      nextSlots.length === 0
-        ? html`<p class="soft">${t.noSlots}</p>`
-        : html`<ol class="timeline">${nextSlots.map(({ org, at: slot }) => html`<li><span class="soft">${time(slot, 'UTC')} UTC</span><a href="${ofOrg(org)}">${org}</a></li>`)}</ol>`
-    }</section>`,
+<section class="stack"><h2>${t.slots}</h2>${showTimeline(timeline)}</section>`,
   };
+}
+
+/** One line for each hour in which imports begin, as long as they are many. */
+function showTimeline(hours: readonly SlotHour[]): Html {
+  if (hours.length === 0) return html`<p class="soft">${t.noSlots}</p>`;
+  const most = Math.max(...hours.map(({ count }) => count));
+  const lines = hours.map(({ at, count, slots }) => {
+    const names = slots.map(
+      ({ org, name, at: slot }, index) =>
+        html`${index > 0 && ', '}<a href="${ofOrg(org)}">${name}</a> <span class="soft">${clock(slot, zone)}</span>`,
+    );
+    const more = count > slots.length && html`, <span class="soft">${t.moreSlots(count - slots.length)}</span>`;
+    return html`<li><span class="whole">${time(at, zone)}</span><meter min="0" max="${most}" value="${count}" aria-label="${t.slotCount(count)}"></meter><span>${names}${more}</span></li>`;
+  });
+  return html`<ol class="timeline">${lines}</ol>`;
 }
 
 /** Texts that change while the page is open. */

@@ -9,8 +9,10 @@ export const frame = {
   navigation: 'Pages',
   ofServer: 'All organizations',
   version: (version: string) => `Dropslot ${version}`,
+  times: (timeZone: string) => `Times are in ${timeZone === 'UTC' ? 'UTC' : `the time zone ${timeZone}`}`,
   done: {
     saved: 'Saved.',
+    backup: 'Asked for: the server makes the backup now.',
     approved: 'Approved: the import begins now.',
     requested: 'Asked for: your operator decides about it.',
     replayed: 'The events are delivered again, by the running server.',
@@ -39,6 +41,7 @@ export const errors = {
   missingText: 'The page or the organization does not exist, or your account does not include it.',
   forbidden: 'Your role does not include this',
   forbiddenText: 'Ask a person with the role "owner" for another role, or for the change itself.',
+  forbiddenOfOrg: 'Ask an admin of your organization, or your operator.',
   foreign: 'The form was not sent from this console',
   foreignText: (origin: string) =>
     `For your safety the console accepts forms of its own pages only. Open ${origin} in the browser, and send the form again. If that is not the address of your console, its operator must set consoleUrl.`,
@@ -46,7 +49,6 @@ export const errors = {
   outdatedText: 'You signed in again since the page was loaded. Open the page again, and repeat the change.',
   failed: 'That was not possible',
   busy: 'Too many requests',
-  manyDownloads: 'Other downloads are under way: try it again when they have ended.',
   wait: (seconds: number) => `Wait for ${many(seconds, 'second')}, then try again.`,
   defect: 'Something went wrong',
   defectText: (id: string) =>
@@ -73,6 +75,10 @@ export const signIn = {
 export const provider = {
   lead: 'The page of your organization opens, where you sign in as always.',
   others: 'Sign in another way',
+  left: 'You are signed out',
+  leftText: (label: string) => `You are signed out of this console. At ${label} you are still signed in.`,
+  leave: (label: string) => `Sign out at ${label}, too`,
+  again: 'Sign in again',
   unknown: 'This address of sign-in is not in use. Ask your operator for the present one.',
   otherWay: 'Try it again, or sign in with your password.',
   later: 'Try it again later; until then ask your operator.',

@@ -17,6 +17,13 @@ export const home = {
   next: (at: string, zone: string) => `Next import ${at} (${city(zone)}).`,
   off: 'The SFTP access is not enabled yet: ask your operator.',
   look: 'Look at the import',
+  begin: 'To begin',
+  beginSteps: [
+    ['/help', 'Download the templates, and see how each column is read'],
+    ['/check', 'Check a first file: nothing of it is applied'],
+    ['/connection', 'Add the key of your HR system, and set up its upload'],
+    ['/notifications', 'Choose who gets mail about imports'],
+  ] as const,
   review: 'Review it',
   waiting: 'Files that wait for the next import',
   none2: 'None: upload a file by SFTP, and it waits here.',

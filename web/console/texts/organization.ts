@@ -300,7 +300,7 @@ export const notifications = {
   test: 'Send a test mail',
   enable: 'Send mail again',
   noKind: 'choose one kind of mail, or remove the address',
-  code: (address: string) => `Code for ${address}`,
+  code: 'Code of the mail',
   remove: 'Remove',
   off: 'The server sends no mail: ask your operator to set it up.',
 };

@@ -14,14 +14,7 @@ export function many(count: number, one: string, several = `${one}s`): string {
 /** `Tue 10 Mar 2026, 02:00` in a time zone; a dash for null. */
 export function moment(ms: number | null, timeZone: string): string {
   if (ms === null) return '–';
-  const day = new Intl.DateTimeFormat(language, {
-    timeZone,
-    weekday: 'short',
-    day: 'numeric',
-    month: 'short',
-    year: 'numeric',
-  });
-  return `${day.format(ms).replace(',', '')}, ${clock(ms, timeZone)}`;
+  return `${formatsOf(timeZone).day.format(ms).replace(',', '')}, ${clock(ms, timeZone)}`;
 }
 
 const longestWeekMs = 6 * 86_400_000;
@@ -29,13 +22,34 @@ const longestWeekMs = 6 * 86_400_000;
 /** `Tuesday 02:00`; further away than six days, where a weekday could be another week's, `Tue 10 Mar 2026, 02:00`. */
 export function dayAndTime(ms: number, timeZone: string, now: number): string {
   if (Math.abs(ms - now) > longestWeekMs) return moment(ms, timeZone);
-  return `${new Intl.DateTimeFormat(language, { timeZone, weekday: 'long' }).format(ms)} ${clock(ms, timeZone)}`;
+  return `${formatsOf(timeZone).weekday.format(ms)} ${clock(ms, timeZone)}`;
 }
 
-function clock(ms: number, timeZone: string): string {
-  return new Intl.DateTimeFormat(language, { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(
-    ms,
-  );
+/** `02:00` */
+export function clock(ms: number, timeZone: string): string {
+  return formatsOf(timeZone).clock.format(ms);
+}
+
+interface Formats {
+  day: Intl.DateTimeFormat;
+  weekday: Intl.DateTimeFormat;
+  clock: Intl.DateTimeFormat;
+}
+
+/** A format costs a tenth of a millisecond to make, and a page has hundreds of times. There are some 600 zones. */
+const formats = new Map<string, Formats>();
+
+function formatsOf(timeZone: string): Formats {
+  const known = formats.get(timeZone);
+  if (known !== undefined) return known;
+  const make = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(language, { timeZone, ...options });
+  const made: Formats = {
+    day: make({ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' }),
+    weekday: make({ weekday: 'long' }),
+    clock: make({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+  };
+  formats.set(timeZone, made);
+  return made;
 }
 
 /** `Europe/Berlin` is `Berlin`. */

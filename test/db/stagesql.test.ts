@@ -1,0 +1,43 @@
+/** Tests that rows which are inserted into a stage are those that were given. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { openStage } from '../../db/stage.js';
+import { createTable, insertRows, rows, run } from '../../db/stagesql.js';
+import { onEveryDatabase } from '../support/databases.js';
+
+onEveryDatabase('rows of a stage', (open) => {
+  test('texts, numbers and JSON come back as they are', async (t) => {
+    const { settings, directory } = await open(t);
+    const stage = await openStage(settings, directory, 'run_1_1');
+    await createTable(stage, 'kept', 'n INT, text TEXT, number BIGINT, json TEXT');
+    const hostile = ["'", "''", "');DROP TABLE users;--", ':other', '?', '\\', '\n', ';', 'x'.repeat(300_000)];
+    // PostgreSQL has no text with NUL.
+    if (directory.dialect === 'sqlite') hostile.push('\0', "a\0');b");
+    const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 40 }), fc.constantFrom(...hostile));
+    const safe = directory.dialect === 'sqlite' ? text : text.filter((one) => !one.includes('\0'));
+    const row = fc.record({
+      text: fc.option(safe),
+      number: fc.option(fc.maxSafeInteger()),
+      json: fc.option(fc.dictionary(safe, safe, { maxKeys: 3 })),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 20 }), async (given) => {
+        await run(stage, `DELETE FROM ${stage.prefix}.kept`);
+        const values = given.map((one, n) => [n, one.text, one.number, one.json]);
+        await insertRows(stage, 'kept', ['n INT', 'text TEXT', 'number BIGINT', 'json JSON'], values);
+        const kept = await rows<{ text: string | null; number: number | null; json: string | null }>(
+          stage,
+          `SELECT text, number, json FROM ${stage.prefix}.kept ORDER BY n`,
+        );
+        const read = kept.map((one) => ({ ...one, json: one.json === null ? null : JSON.parse(one.json) }));
+        assert.deepEqual(
+          read,
+          given.map(({ json, ...one }) => ({ ...one, json: json === null ? null : { ...json } })),
+        );
+      }),
+      { numRuns: 40 },
+    );
+    await stage.drop();
+  });
+});
