@@ -18,7 +18,14 @@ import { formatSection, type Section } from './report.js';
 import { benchSealed } from './sealed.js';
 import { benchSessions } from './sessions.js';
 import { benchTransfer } from './transfer.js';
-import { defaultPlace, type Flags, onWorkbench, type Workbench } from './workbench.js';
+import {
+  type BenchDatabase,
+  benchDatabases,
+  defaultPlace,
+  type Flags,
+  onWorkbench,
+  type Workbench,
+} from './workbench.js';
 
 const benches: Record<string, (bench: Workbench) => Promise<Section | Section[]>> = {
   limits: benchLimits,
@@ -47,6 +54,7 @@ const usage = `npm run bench [-- NAME… FLAGS]
   --visits N       in a run (1000)
   --files N        small ones in a run (500)
   --rows N,…       of the users files (100000,1000000)
+  --databases D,…  of \`first\` (sqlite; or sqlite,postgres)
   --company N      users of the daily file (200000)
   --folder DIR     where servers keep their data (${defaultPlace})
   --plots DIR      idle and first draw how the costs grow, as SVG (docs)
@@ -74,6 +82,7 @@ async function main(): Promise<void> {
       visits: { type: 'string', default: '1000' },
       files: { type: 'string', default: '500' },
       rows: { type: 'string', default: '100000,1000000' },
+      databases: { type: 'string', default: 'sqlite' },
       company: { type: 'string', default: '200000' },
       folder: { type: 'string', default: defaultPlace },
       plots: { type: 'string' },
@@ -93,6 +102,7 @@ async function main(): Promise<void> {
     visits: readCount('visits', values.visits),
     files: readCount('files', values.files),
     company: readCount('company', values.company),
+    databases: values.databases.split(',').map(readDatabase),
     plots: values.plots ?? null,
     rows: values.rows.split(',').map((text) => readCount('rows', text)),
   };
@@ -111,4 +121,10 @@ function readCount(flag: string, text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1) throw new Error(`--${flag} takes a whole number above 0`);
   return count;
+}
+
+function readDatabase(text: string): BenchDatabase {
+  const found = benchDatabases.find((name) => name === text);
+  if (found === undefined) throw new Error(`--databases takes ${benchDatabases.join(', ')}`);
+  return found;
 }

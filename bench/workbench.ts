@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Dropslot, type Peer, startOpenssh, startOurs, startRclone } from './peers.js';
 
+export const benchDatabases = ['sqlite', 'postgres'] as const;
+export type BenchDatabase = (typeof benchDatabases)[number];
+
 export interface Flags {
   /** MiB of the large file. */
   size: number;
@@ -16,6 +19,8 @@ export interface Flags {
   visits: number;
   files: number;
   rows: number[];
+  /** Of the imports. */
+  databases: readonly BenchDatabase[];
   /** Users of the company whose daily file is measured. */
   company: number;
   /** Folder for the plots; null: none are written. */

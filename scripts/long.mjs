@@ -1,10 +1,12 @@
 // `npm run test:long -- [--minutes N] [--seed N]`: the tests that need more time than `npm test` has: *.long.test.ts, which take some
-// minutes; then fuzzes, kills of the server and the importer again and again, and every supported Node.js, which together
-// take about N minutes (default 4). Each stage prints its last lines, or all of its output when it fails; a failure names
-// the seed that repeats it.
+// minutes; then the property tests with cases of another seed, fuzzes, kills of the server and the importer again and again, and
+// every supported Node.js, which together take about N minutes (default 4). Each stage prints its last lines, or all of its output
+// when it fails; a failure names the seed that repeats it.
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { globSync } from 'tinyglobby';
 
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '4' }, seed: { type: 'string' } } });
 const minutes = Number(values.minutes);
@@ -27,6 +29,12 @@ const stages = [
     args: ['scripts/test.mjs', 'test/**/*.long.test.ts'],
     env: { TEST_TIMEOUT_MS: '2400000' },
     seconds: 1200,
+  },
+  {
+    name: 'properties of other cases',
+    args: ['scripts/test.mjs', ...filesWithProperties()],
+    env: { TEST_SEED: values.seed ?? 'random' },
+    seconds: 200,
   },
   { name: 'fuzz', args: [...tsx, 'test/fuzz/run.ts', '--seconds', `${fuzzSeconds}`, ...seed], seconds: fuzzSeconds },
   {
@@ -58,6 +66,10 @@ for (const { name, args, seconds, env } of stages) {
     console.log(`${output}\n    ${name} FAILED after ${took}`);
     process.exitCode = 1;
   }
+}
+
+function filesWithProperties() {
+  return globSync('test/**/*.test.ts').filter((file) => /\bfc\.assert\(/.test(readFileSync(file, 'utf8')));
 }
 
 function run(args, withinSeconds, env = {}) {

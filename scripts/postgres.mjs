@@ -13,10 +13,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const longestStartMs = 60_000;
 
 /**
- * `url`: of the database `postgres`. `kill` ends the server at once, as a crash of the machine's memory would, and `restart`
+ * `isSynced`: commits wait for the disk, as in an installation; tests need no such wait. `url`: of the database `postgres`. `kill` ends the server at once, as a crash of the machine's memory would, and `restart`
  * starts it again on the same files. `stop` ends it and removes the files.
  */
-export async function startPostgres() {
+export async function startPostgres({ isSynced = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'dropslot-pg-'));
   chmodSync(folder, 0o755); // as root the server runs as another user, who must get in
   const password = randomBytes(12).toString('hex');
@@ -29,7 +29,14 @@ export async function startPostgres() {
     port,
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ['-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=200'],
+    postgresFlags: [
+      '-c',
+      isSynced ? 'fsync=on' : 'fsync=off',
+      '-c',
+      'listen_addresses=127.0.0.1',
+      '-c',
+      'max_connections=200',
+    ],
     // Whatever the environment names: a locale that is not installed here ends initdb.
     initdbFlags: ['--locale=C', '--encoding=UTF8'],
     onLog: () => {},
@@ -40,6 +47,7 @@ export async function startPostgres() {
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
   return {
     url,
+    pid: server.process.pid,
     kill: async () => {
       const ended = once(server.process, 'exit');
       server.process.kill('SIGKILL');

@@ -1,8 +1,8 @@
 /** Names for archives and reports: each operating system can store them, and no two characters become half of one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { fitName, foldName, safeName } from '../../db/control/names.js';
+import { fc } from '../support/properties.js';
 
 test('a name becomes safe on every operating system', () => {
   const cases: Record<string, string> = {

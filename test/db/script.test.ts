@@ -1,9 +1,9 @@
 /** Tests that statements which wait run in their order, and with the values that a binding would give. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { insertLater, openScript, readAhead, runLater, withValues } from '../../db/script.js';
 import { openFresh, sqliteDrivers } from '../support/databases.js';
+import { fc } from '../support/properties.js';
 
 for (const driver of sqliteDrivers) {
   test(`a value in a statement is the value that was given (${driver})`, async (t) => {

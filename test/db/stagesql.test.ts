@@ -1,10 +1,10 @@
 /** Tests that rows which are inserted into a stage are those that were given. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { openStage } from '../../db/stage.js';
 import { createTable, insertRows, rows, run } from '../../db/stagesql.js';
 import { onEveryDatabase } from '../support/databases.js';
+import { fc } from '../support/properties.js';
 
 onEveryDatabase('rows of a stage', (open) => {
   test('texts, numbers and JSON come back as they are', async (t) => {

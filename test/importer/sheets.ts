@@ -3,7 +3,7 @@
  * file is an earlier one sent again with some rows changed, as those of an HR system are.
  */
 import { stringify } from 'csv-stringify/sync';
-import fc from 'fast-check';
+import { fc } from '../support/properties.js';
 import type { ModelFile } from './model.js';
 
 type Rows = Pick<ModelFile, 'header' | 'rows'>;

@@ -4,12 +4,12 @@ import crypto from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { Content } from '../../intake/content.js';
 import { createBlob, openBlob } from '../../storage/blobs.js';
 import { chunkBytes } from '../../storage/chunk.js';
 import type { SealedBlob } from '../../storage/sealedwriter.js';
 import { ampleMemory } from '../support/memory.js';
+import { fc } from '../support/properties.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 
 const limits = { maxFileBytes: 100 * 1024 * 1024, uploadWindowBytes: 16 * 1024 * 1024, memory: ampleMemory() };

@@ -1,8 +1,8 @@
 /** Layers of changes against plain buffers: any changes of any writers, with any of them left out. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { Layers, sizeOf, slicePieces } from '../../intake/layers.js';
+import { fc } from '../support/properties.js';
 
 const writers = ['a', 'b', 'c'];
 const change = fc.record({

@@ -1,10 +1,10 @@
 /** The window of writes that came ahead: later writes win, and what it keeps in memory is bounded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { Memory } from '../../intake/memory.js';
 import { Window } from '../../intake/window.js';
 import { ampleMemory } from '../support/memory.js';
+import { fc } from '../support/properties.js';
 
 const span = 400;
 

@@ -1,8 +1,8 @@
 /** The wire format of SSH: what is written is read back, and nothing is read past the end. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { encodeString, WireReader, WireWriter } from '../../keys/wire.js';
+import { fc } from '../support/properties.js';
 
 test('strings are read back one by one and all at once', () => {
   fc.assert(

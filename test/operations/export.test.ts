@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
-import fc from 'fast-check';
 import type { Db } from '../../db/connection.js';
 import { updateOrg } from '../../db/control/orgs.js';
 import { bumpVersion } from '../../db/directory/directory.js';
@@ -16,6 +15,7 @@ import type { Counts } from '../../importer/types.js';
 import { exportTeams, exportUsers, joinTeams } from '../../operations/export.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases, openFresh } from '../support/databases.js';
+import { fc } from '../support/properties.js';
 import { workplaceOn } from '../support/workplace.js';
 
 async function gather(chunks: AsyncIterable<string>): Promise<string> {

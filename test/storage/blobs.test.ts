@@ -4,10 +4,10 @@ import crypto, { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { blobPath, createBlob, openBlob, removeBlob } from '../../storage/blobs.js';
 import { chunkBytes, sealedChunkBytes } from '../../storage/chunk.js';
 import type { BlobReader } from '../../storage/sealedreader.js';
+import { fc } from '../support/properties.js';
 import { createStore, randomContent, type TestStore } from '../support/sealing.js';
 
 async function readAll(reader: BlobReader): Promise<Buffer> {

@@ -1,7 +1,6 @@
 /** Virtual paths: there is no way out of the root, and no name that a disk, a database or a report could not carry. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import {
   checkPath,
   compareNames,
@@ -14,6 +13,7 @@ import {
   requireWritable,
   splitPath,
 } from '../../storage/path.js';
+import { fc } from '../support/properties.js';
 
 const badName = { name: 'SpaceError', code: 'bad_name' };
 

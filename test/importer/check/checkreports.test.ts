@@ -1,8 +1,8 @@
 /** Reports of checks: readable names, never one for two files. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { nameReports } from '../../../importer/check/checkreports.js';
+import { fc } from '../../support/properties.js';
 
 const textOf = (path: string) => nameReports(path.split('/'), 'check')('txt');
 

@@ -1,23 +1,22 @@
 /**
  * Small files that are planned together, against the same files planned one by one: both must leave the same directory, history,
- * reports and known rows. MODEL_RUNS asks for more cases, MODEL_SEED for those of a run that failed, or `random` for new ones.
+ * reports and known rows. TEST_RUNS asks for more cases, TEST_SEED for those of a run that failed, or `random` for new ones.
  */
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import type { Org } from '../../../db/control/orgs.js';
 import { findRun, openManualRun } from '../../../db/control/runs.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv, importMoment } from '../../support/company.js';
 import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+import { fc, seedOr } from '../../support/properties.js';
 
-const numRuns = Number(process.env.MODEL_RUNS ?? 4);
+const numRuns = Number(process.env.TEST_RUNS ?? 4);
 // The first case, the only one on PostgreSQL, has no option that plans each file by itself.
-const seed = process.env.MODEL_SEED === 'random' ? randomInt(2 ** 31) : Number(process.env.MODEL_SEED ?? 20261146);
+const seed = seedOr(20261146);
 const dayMs = 86_400_000;
 
 /** By name, in the order in which they are sent. */
@@ -139,7 +138,7 @@ onBothDatabases('files planned together', (open) => {
     // Many statements cost more on PostgreSQL.
     const runs = databases().directory.dialect === 'sqlite' ? numRuns : Math.ceil(numRuns / 2);
     await fc.assert(fc.asyncProperty(history, isSame), { numRuns: runs, seed, endOnFailure: true });
-    t.diagnostic(`MODEL_SEED=${seed} MODEL_RUNS=${numRuns}: ${groups} groups`);
+    t.diagnostic(`TEST_SEED=${seed} TEST_RUNS=${numRuns}: ${groups} groups`);
     assert.ok(groups > 0);
   });
 

@@ -1,11 +1,9 @@
 /**
- * The importer against the model of its rules, on random histories of files and days. MODEL_RUNS asks for more of them
- * (TEST_TIMEOUT_MS=0 gives them the time), MODEL_SEED for those of a run that failed, or `random` for new ones.
+ * The importer against the model of its rules, on random histories of files and days. TEST_RUNS asks for more of them
+ * (TEST_TIMEOUT_MS=0 gives them the time), TEST_SEED for those of a run that failed, or `random` for new ones.
  */
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { findRun } from '../../../db/control/runs.js';
 import { deactivateDue } from '../../../db/directory/deactivations.js';
 import { listFields } from '../../../db/directory/fields.js';
@@ -18,13 +16,13 @@ import { exportTeams, exportUsers } from '../../../operations/export.js';
 import type { Workplace } from '../../../operations/workplace.js';
 import { Company } from '../../support/company.js';
 import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+import { fc, seed } from '../../support/properties.js';
 import { keyOf, Model, type ModelCounts, type ModelFile, type ModelWeight, nameKeyOf } from '../model.js';
 import { clearToken, firstImport, type History, history, mixedSheets, render } from '../sheets.js';
 
-const numRuns = Number(process.env.MODEL_RUNS ?? 15);
+const numRuns = Number(process.env.TEST_RUNS ?? 15);
 const fewer = Math.ceil(numRuns / 3);
 /** The same cases each time, unless others are asked for. */
-const seed = process.env.MODEL_SEED === 'random' ? randomInt(2 ** 31) : Number(process.env.MODEL_SEED ?? 20261122);
 const owner = 'owner@x.test';
 const dayMs = 86_400_000;
 const memoryMs = 20 * 3_600_000;
@@ -54,7 +52,7 @@ onBothDatabases('importer and model', (open) => {
   };
 
   test(`agree on every history (seed ${seed}, ${numRuns} runs)`, async (t) => {
-    t.diagnostic(`MODEL_SEED=${seed} MODEL_RUNS=${numRuns}`);
+    t.diagnostic(`TEST_SEED=${seed} TEST_RUNS=${numRuns}`);
     const agree = async (course: History) => {
       const company = await found(course);
       const identifier = course.isIdentified ? 'Staff No' : null;

@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { Settings } from '../../../config/settings.js';
 import type { Org } from '../../../db/control/orgs.js';
 import type { Field } from '../../../db/directory/fields.js';
@@ -19,6 +18,7 @@ import { listIssues } from '../../../importer/report/findings.js';
 import { readKnown } from '../../../importer/run/directorystate.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+import { fc } from '../../support/properties.js';
 
 const numRuns = Number(process.env.ONE_READING_RUNS ?? 60);
 

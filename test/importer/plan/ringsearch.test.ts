@@ -1,8 +1,8 @@
 /** Breaking rings: against walking around each of them, and on the shapes that make that slow. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { type Edges, findRings, hasRing } from '../../../importer/plan/ringsearch.js';
+import { fc } from '../../support/properties.js';
 
 interface Node {
   above: number;

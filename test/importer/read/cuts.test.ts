@@ -1,7 +1,6 @@
 /** However a file's bytes are cut on their way, it means the same: its encoding, rows, columns, values and what is wrong. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { settingsSchema } from '../../../config/settings.js';
 import type { Encoding } from '../../../db/control/orgoptions.js';
 import { checkFile } from '../../../importer/check/check.js';
@@ -17,6 +16,7 @@ import { valueRulesOf } from '../../../importer/read/valuerules.js';
 import type { Issue } from '../../../importer/types.js';
 import { Company } from '../../support/company.js';
 import { openFresh } from '../../support/databases.js';
+import { fc } from '../../support/properties.js';
 
 const limits = settingsSchema.parse({ maxCellBytes: 200 });
 

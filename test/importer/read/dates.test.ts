@@ -1,10 +1,10 @@
 /** Dates: every day of the calendar in every form, and what a column's values tell of its order (rule U14). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { addFact, decideOrder, isPlainDate, noFacts, readDate, resolveDate } from '../../../importer/read/dates.js';
 import { readDays } from '../../../importer/schedule/cadence.js';
 import { dateIn, lastSlot, nextSlot, startOfDay } from '../../../importer/schedule/calendar.js';
+import { fc } from '../../support/properties.js';
 
 const day = fc.date({
   min: new Date('0001-01-01T00:00:00Z'),

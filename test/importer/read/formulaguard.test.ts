@@ -1,9 +1,9 @@
 /** Guards against formulas: a spreadsheet sees a text, an import sees what was there. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { guardCell, guardFormula, keepText, readCell, unguardFormula } from '../../../importer/read/formulaguard.js';
 import { trimCell } from '../../../importer/read/normalize.js';
+import { fc } from '../../support/properties.js';
 
 test('whatever is guarded begins like no formula and reads back as it was', () => {
   const tricky = fc.stringMatching(/^[-'=+@\t\r0a ]{0,6}$/);

@@ -1,8 +1,8 @@
 /** Trimmed cells: the ends that are cut off, and texts with more combining marks than any language has. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { labelKey, nameKey, trimCell } from '../../../importer/read/normalize.js';
+import { fc } from '../../support/properties.js';
 
 const invisible = ['\u00ad', '\u180e', '\u200b', '\u200e', '\u200f', '\u2060', '\ufeff'];
 const spaces = [' ', '\t', '\n', '\r', '\u00a0', '\u2007', '\u3000'];

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { stringify } from 'csv-stringify/sync';
-import fc from 'fast-check';
 import { settingsSchema } from '../../../config/settings.js';
 import { RefusalError } from '../../../importer/codes.js';
 import { type Row, readRows } from '../../../importer/read/parse.js';
 import { decodeText } from '../../../importer/read/utf8text.js';
+import { fc } from '../../support/properties.js';
 
 const limits = settingsSchema.parse({ maxCellBytes: 1000 });
 

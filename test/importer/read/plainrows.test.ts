@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { settingsSchema } from '../../../config/settings.js';
 import { RefusalError } from '../../../importer/codes.js';
 import { addressAt, cellAt, collapsedAt } from '../../../importer/read/cell.js';
@@ -11,6 +10,7 @@ import { type Row, readRows } from '../../../importer/read/parse.js';
 import { PlainRows } from '../../../importer/read/plainrows.js';
 import { readWhole } from '../../../importer/read/rowstream.js';
 import { decodeText } from '../../../importer/read/utf8text.js';
+import { fc } from '../../support/properties.js';
 
 const limits = settingsSchema.parse({ maxCellBytes: 40, maxColumns: 2 });
 

@@ -1,9 +1,9 @@
 /** `Teams` cells: how names are told apart, and that what an export writes is read back (rule U6). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { collapse, nameKey } from '../../../importer/read/normalize.js';
 import { splitTeams } from '../../../importer/read/teamlist.js';
+import { fc } from '../../support/properties.js';
 
 const names = (cell: string) => splitTeams(cell)?.map(({ name }) => name) ?? null;
 

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
-import fc from 'fast-check';
 import { settingsSchema } from '../../../config/settings.js';
 import { countCells, fitsHeader } from '../../../importer/read/columnsurvey.js';
 import { keepCell, readCell } from '../../../importer/read/formulaguard.js';
@@ -10,6 +9,7 @@ import { readHeader } from '../../../importer/read/header.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';
 import { openFresh } from '../../support/databases.js';
+import { fc } from '../../support/properties.js';
 
 const limits = settingsSchema.parse({});
 const ours = ['Dropslot Problem', 'Dropslot Line'];

@@ -1,7 +1,6 @@
 /** Texts for people: 80 columns, no user counted twice, equal problems as one, and names from outside that can't pass for our sentences. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { describeVerdict } from '../../../importer/check/verdict.js';
 import { codes, describe } from '../../../importer/codes.js';
 import { noCounts } from '../../../importer/counts.js';
@@ -9,6 +8,7 @@ import { oneLine, quoteName } from '../../../importer/outside.js';
 import { describeCounts, describeProblem, describeRun } from '../../../importer/report/summarytext.js';
 import { wrapLine } from '../../../importer/report/wrap.js';
 import type { FileOutcome, RunSummary } from '../../../importer/types.js';
+import { fc } from '../../support/properties.js';
 
 const file: FileOutcome = {
   ...{ uploadId: 1, name: 'users.csv', path: '/users.csv', type: 'users', state: 'imported', refusal: null },

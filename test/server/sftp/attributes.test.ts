@@ -1,10 +1,10 @@
 /** Attributes on the wire, and the line that clients show. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { formatLongName, readAttributes, writeAttributes } from '../../../server/sftp/attributes.js';
 import { PacketReader, PacketWriter } from '../../../server/sftp/codec.js';
 import type { Entry } from '../../../storage/types.js';
+import { fc } from '../../support/properties.js';
 
 const file: Entry = {
   path: '/users.csv',

@@ -1,9 +1,9 @@
 /** The wire types: what is written is what is read, and nothing is read past a packet's end. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { PacketReader, PacketWriter } from '../../../server/sftp/codec.js';
 import { SpaceError } from '../../../storage/types.js';
+import { fc } from '../../support/properties.js';
 
 const values = fc.array(
   fc.oneof(

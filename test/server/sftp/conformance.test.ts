@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { duplexPair } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import fc from 'fast-check';
 import { createSilentLogger } from '../../../config/logger.js';
 import { rememberMs } from '../../../db/control/movednames.js';
 import { listQueue } from '../../../db/control/uploads.js';
@@ -11,6 +10,7 @@ import { PacketWriter } from '../../../server/sftp/codec.js';
 import { serveStream } from '../../../server/sftp/session.js';
 import { onBothDatabases, openFresh, type TestDatabases } from '../../support/databases.js';
 import { archiveQueue, openIntake } from '../../support/intake.js';
+import { fc } from '../../support/properties.js';
 import { attributesIn, openFor, type Status, statusIn, Wire } from '../../support/wire.js';
 
 const forUpload = openFor.write | openFor.create | openFor.truncate;

@@ -1,8 +1,8 @@
 /** How a session ends, and what it holds a client to: order, bounds, back-pressure. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import fc from 'fast-check';
 import { PacketWriter } from '../../../server/sftp/codec.js';
+import { fc } from '../../support/properties.js';
 import { keepingLogger, openSession, until } from '../../support/session.js';
 import { openFor } from '../../support/wire.js';
 

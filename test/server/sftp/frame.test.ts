@@ -1,8 +1,8 @@
 /** Framing: the same packets however the stream is cut, and no packet of an impossible length. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { Framer, longestPacket } from '../../../server/sftp/frame.js';
+import { fc } from '../../support/properties.js';
 
 function frame(content: Buffer): Buffer {
   const length = Buffer.alloc(4);
