@@ -53,6 +53,15 @@ function dial(t: TestContext, login: ConnectConfig): Promise<ssh2.Client> {
   });
 }
 
+/** `work`, but an error once the connection ends: ssh2 then leaves calls without an answer. */
+function whileOpen<T>(client: ssh2.Client, work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return Promise.race([
+    work,
+    new Promise<never>((_resolve, reject) => client.once('close', () => reject(new Error('closed')))),
+  ]);
+}
+
 /** Sends files one after the other, each on a connection of its own, until `isOver`; the names that were acknowledged. */
 async function sendFiles(
   t: TestContext,
@@ -66,16 +75,13 @@ async function sendFiles(
     const isSent = await dial(t, login)
       .then(async (client) => {
         client.on('error', () => {});
-        // ssh2 leaves calls without an answer when their connection ends.
-        const isClosed = new Promise<false>((resolve) => client.once('close', () => resolve(false)));
         const isWritten = openSftp(client).then(
           (sftp) =>
             new Promise<boolean>((resolve) =>
               sftp.writeFile(path, `User Email\n${name}${number}@acme.test\n`, (error) => resolve(error == null)),
             ),
         );
-        isWritten.catch(() => {});
-        const result = await Promise.race([isWritten, isClosed]);
+        const result = await whileOpen(client, isWritten);
         client.end();
         return result;
       })
@@ -179,9 +185,11 @@ test('one customer fills both workers: another one gets its turns, and does not 
   const visit = async (username: string, path: string) => {
     const client = await dial(t, login(server, username));
     client.on('error', () => {});
-    const sftp = await openSftp(client);
-    await put(sftp, path, `User Email\n${username}@${username}.test\n`);
-    const names = (await list(sftp)).map(({ filename }) => filename);
+    const work = openSftp(client).then(async (sftp) => {
+      await put(sftp, path, `User Email\n${username}@${username}.test\n`);
+      return list(sftp);
+    });
+    const names = (await whileOpen(client, work)).map(({ filename }) => filename);
     client.end();
     return names;
   };
@@ -209,13 +217,10 @@ test('one customer fills both workers: another one gets its turns, and does not 
         await dial(t, login(server))
           .then(async (client) => {
             client.on('error', () => {});
-            const ended = new Promise<never>((_resolve, reject) =>
-              client.once('close', () => reject(new Error('closed'))),
-            );
-            ended.catch(() => {});
-            const session = await Promise.race([openSftp(client), ended]);
-            for (; !isOver; mebibytes++)
-              await Promise.race([put(session, `/large-${at}.bin`, Buffer.alloc(1024 ** 2, 'x')), ended]);
+            const work = openSftp(client).then(async (session) => {
+              for (; !isOver; mebibytes++) await put(session, `/large-${at}.bin`, Buffer.alloc(1024 ** 2, 'x'));
+            });
+            await whileOpen(client, work);
             client.end();
           })
           .catch(() => {});
