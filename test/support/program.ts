@@ -30,7 +30,7 @@ export interface Ran {
 /** Runs a command to its end; a failure of the command is a result, not an error. */
 export async function runDropslot(args: readonly string[], options: RunOptions): Promise<Ran> {
   const child = start(args, options);
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 180_000);
   const stdout = gather(child.stdout!);
   const stderr = gather(child.stderr!);
   child.stdin!.on('error', () => {}); // a command that does not read its input has closed it
