@@ -8,7 +8,7 @@ import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
 import { org } from '../crash/audit.js';
 import { newKeyPair } from '../support/keys.js';
 import { askDropslot } from '../support/program.js';
-import type { Swift } from '../support/swift.js';
+import { type Swift, variablesOf } from '../support/swift.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 import type { Build } from './build.js';
 
@@ -88,13 +88,4 @@ export async function query<Row extends pg.QueryResultRow>(url: string, sql: str
   } finally {
     await client.end();
   }
-}
-
-function variablesOf(settings: Record<string, string | number>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [
-      `DROPSLOT_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`,
-      String(value),
-    ]),
-  );
 }
