@@ -10,7 +10,14 @@ import { createDatabase } from '../support/databases.js';
 import { newKeyPair } from '../support/keys.js';
 import { askDropslot, type RunOptions, runDropslot, type Served, startServe } from '../support/program.js';
 import { until } from '../support/session.js';
-import { missingSwift, type StoreProxy, type Swift, startStoreProxy, startSwift, variablesOf } from '../support/swift.js';
+import {
+  missingSwift,
+  type StoreProxy,
+  type Swift,
+  startStoreProxy,
+  startSwift,
+  variablesOf,
+} from '../support/swift.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 
 const options = { skip: missingSwift };
@@ -29,7 +36,11 @@ interface Nodes {
 async function prepare(scope: Scope, change: Record<string, string> = {}): Promise<Nodes> {
   const proxy = await startStoreProxy(scope, swift);
   const database = change.DROPSLOT_DATABASE ?? (await createDatabase(scope));
-  const env = { ...variablesOf(swift.settings(nextPrefix(), { endpoint: proxy.endpoint })), DROPSLOT_DATABASE: database, ...change };
+  const env = {
+    ...variablesOf(swift.settings(nextPrefix(), { endpoint: proxy.endpoint })),
+    DROPSLOT_DATABASE: database,
+    ...change,
+  };
   const a = { data: temporaryFolder(scope), env };
   const b = { data: temporaryFolder(scope), env };
   const key = newKeyPair();

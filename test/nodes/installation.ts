@@ -72,9 +72,7 @@ function copyKeys(scope: Scope, from: string): string {
 
 /** A slot begins with each minute of the round. */
 async function beginSlots(url: string): Promise<void> {
-  const times = Array.from({ length: slots }, (_, n) =>
-    new Date(Date.now() + n * 60_000).toISOString().slice(11, 16),
-  );
+  const times = Array.from({ length: slots }, (_, n) => new Date(Date.now() + n * 60_000).toISOString().slice(11, 16));
   await query(url, 'UPDATE dropslot_control.orgs SET slot = $1', [times.sort().join()]);
 }
 

@@ -76,7 +76,13 @@ export async function playRound(
   const nodes: TestNode[] = [];
   for (const [n, each] of names.entries()) {
     const skewSeconds = Math.round((random() - 0.5) * 600);
-    const options = { data: place.folders[n]!, env: place.env, database: database.url(name), skewSeconds, leaseSeconds };
+    const options = {
+      data: place.folders[n]!,
+      env: place.env,
+      database: database.url(name),
+      skewSeconds,
+      leaseSeconds,
+    };
     const node = await TestNode.make(scope, each, database.primary.port, options);
     node.build = builds[n]!;
     nodes.push(node);

@@ -20,13 +20,23 @@ const before = lacksBefore === false ? openBefore({ after }) : (null as never as
 describe('nodes of the version before beside nodes of this one', { skip: lacksBefore }, () => {
   const lacksNodes = lacksCluster || lacksFaketime;
 
-  async function play(t: Scope & { diagnostic(line: string): void }, seed: number, isByHand: boolean, hasStore: boolean) {
+  async function play(
+    t: Scope & { diagnostic(line: string): void },
+    seed: number,
+    isByHand: boolean,
+    hasStore: boolean,
+  ) {
     const scope = openScope();
     try {
       const database = await ReplicatedDatabase.start(scope);
       const store = hasStore ? await startSwift(scope) : null;
       const tell = (line: string) => t.diagnostic(line);
-      const { work } = await playRound(scope, database, sequence(seed * 7919), { other: before, store, isByHand, tell });
+      const { work } = await playRound(scope, database, sequence(seed * 7919), {
+        other: before,
+        store,
+        isByHand,
+        tell,
+      });
       for (const { name } of [before, thisBuild]) assert.ok((work[name]?.uploads ?? 0) > 0, `${name} took no upload`);
     } finally {
       await scope.close();
@@ -34,19 +44,22 @@ describe('nodes of the version before beside nodes of this one', { skip: lacksBe
   }
 
   test('a shared folder: all nodes have the version before, and are upgraded under load', { skip: lacksNodes }, (t) =>
-    play(t, 2, true, false));
+    play(t, 2, true, false),
+  );
 
   test('a shared folder: one node has the version before, and only slots import', { skip: lacksNodes }, (t) =>
-    play(t, 1, false, false));
+    play(t, 1, false, false),
+  );
 
   test('an object store: two nodes have the version before', { skip: lacksNodes || missingSwift }, (t) =>
-    play(t, 7, true, true));
+    play(t, 7, true, true),
+  );
 });
 
 describe('one machine', { skip: lacksBefore }, () => {
   test('upgrade, step back, and upgrade again, with files in the queue and after a kill', async (t) => {
     const data = temporaryFolder(t);
-    const builds = { old: { data, entry: before?.entry! }, new: { data } } satisfies Record<string, RunOptions>;
+    const builds = { old: { data, entry: before.entry! }, new: { data } } satisfies Record<string, RunOptions>;
     const key = newKeyPair();
     const publicKey = join(data, 'login.pub');
     writeFileSync(publicKey, `${key.public.algorithm} ${key.public.publicKey} test\n`);

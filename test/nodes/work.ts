@@ -37,10 +37,7 @@ export class WorkOfBuilds {
   count(): Work {
     const names = [...new Set([...this.#uploads.keys(), ...this.#runs.keys()])].sort();
     return Object.fromEntries(
-      names.map((name) => [
-        name,
-        { uploads: this.#uploads.get(name) ?? 0, runs: this.#runs.get(name)?.size ?? 0 },
-      ]),
+      names.map((name) => [name, { uploads: this.#uploads.get(name) ?? 0, runs: this.#runs.get(name)?.size ?? 0 }]),
     );
   }
 }
