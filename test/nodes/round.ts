@@ -124,6 +124,7 @@ export async function playRound(
   }
   if (isByHand) await sleep(1_500);
   else await waitForSlot(open);
+  if (other !== null) await waitForUploads(nodes, work);
   isOver = true;
   await Promise.all([...clients, opening]);
   for (const node of nodes) if (!node.isUp) await node.startAgain(scope);
@@ -178,6 +179,13 @@ async function waitForSlot(open: () => Promise<Workplace>): Promise<void> {
   } finally {
     await place.close();
   }
+}
+
+/** Each build that runs at the end has taken one: on a busy machine one that was started last may have had no time for it. */
+async function waitForUploads(nodes: readonly TestNode[], work: WorkOfBuilds): Promise<void> {
+  const lacksOne = () => nodes.find(({ isUp, build }) => isUp && !work.hasUpload(build));
+  for (const deadline = performance.now() + slotMs; lacksOne() !== undefined; await sleep(200))
+    assert.ok(performance.now() < deadline, `${lacksOne()!.name} takes no upload`);
 }
 
 interface Uploading {

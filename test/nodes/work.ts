@@ -19,6 +19,10 @@ export class WorkOfBuilds {
     this.#uploads.set(name, (this.#uploads.get(name) ?? 0) + 1);
   }
 
+  hasUpload({ name }: Build): boolean {
+    return this.#uploads.has(name);
+  }
+
   /** Those that importers have at this moment: a short run may be missed. */
   async noteRuns({ control }: Workplace): Promise<void> {
     const rows: { id: number; lease_owner: string }[] = await control
