@@ -113,6 +113,7 @@ export async function playRound(
     },
   });
   const tally: Record<string, number> = {};
+  if (other !== null) await waitForUploads(nodes, work);
   for (let n = 0; n < count; n++) {
     await sleep(300 + random() * 1_500);
     const fault = chooseFault(stage, n === 0);
@@ -120,11 +121,11 @@ export async function playRound(
     tell(`${fault} ${node.name}${fault === 'changeVersion' ? ` from ${node.build.name}` : ''}`);
     tally[fault] = (tally[fault] ?? 0) + 1;
     await faults[fault]!(stage, node);
+    if (fault === 'changeVersion') await waitForUploads(nodes, work);
     if (fault === 'failOver') await database.replaceStandby();
   }
   if (isByHand) await sleep(1_500);
   else await waitForSlot(open);
-  if (other !== null) await waitForUploads(nodes, work);
   isOver = true;
   await Promise.all([...clients, opening]);
   for (const node of nodes) if (!node.isUp) await node.startAgain(scope);
@@ -181,7 +182,7 @@ async function waitForSlot(open: () => Promise<Workplace>): Promise<void> {
   }
 }
 
-/** Each build that runs at the end has taken one: on a busy machine one that was started last may have had no time for it. */
+/** Each build that runs has taken one: on a busy machine the next fault may come before. */
 async function waitForUploads(nodes: readonly TestNode[], work: WorkOfBuilds): Promise<void> {
   const lacksOne = () => nodes.find(({ isUp, build }) => isUp && !work.hasUpload(build));
   for (const deadline = performance.now() + slotMs; lacksOne() !== undefined; await sleep(200))
