@@ -5,7 +5,7 @@ import { findBlob, isBlobLive, listLiveBlobs } from '../db/control/blobs.js';
 import { hasLostCommits } from '../db/control/pair.js';
 import { listPartialIds } from '../db/control/partials.js';
 import { removeBlob } from './blobs.js';
-import type { BlobPaths, BlobStore } from './blobstore.js';
+import { type BlobPaths, type BlobStore, idStarts } from './blobstore.js';
 import { type Disk, systemDisk } from './disk.js';
 import { claimStore } from './storeclaim.js';
 
@@ -45,16 +45,19 @@ export async function sweepOrphans({
   const { store } = paths;
   // With the settings of another installation all of them would be orphans.
   if (store !== undefined) await claimStore(store, control);
-  // The files first: one that is published after they were listed is not among them.
-  const files = store === undefined ? await listBlobFiles(paths, disk) : await listStored(store);
-  const live = await readLiveIds(control);
   const old: string[] = [];
-  for (const { id, readTime } of files) {
-    if (live.has(id)) continue;
-    const mtimeMs = await readTime();
-    if (mtimeMs !== null && mtimeMs < before) old.push(id);
+  // Part by part: in memory a file costs 280 bytes, and a store may have tens of millions.
+  for (const start of store === undefined ? await listFolders(paths, disk) : idStarts) {
+    // The files first: one that is published after they were listed is not among them.
+    const files = store === undefined ? await listBlobFiles(paths, start, disk) : await listStored(store, start);
+    const live = await readLiveIds(control, start);
+    for (const { id, readTime } of files) {
+      if (live.has(id)) continue;
+      const mtimeMs = await readTime();
+      if (mtimeMs !== null && mtimeMs < before) old.push(id);
+    }
   }
-  if (store !== undefined) await abortUnfinished(store, control, live, before);
+  if (store !== undefined) await abortUnfinished(store, control, before);
   if (old.length === 0 || (await rest?.()) === false) return 0;
   const kept = new Set([...(await readKept()), ...(await readPartialIds(control, store))]);
   let removed = 0;
@@ -72,9 +75,9 @@ interface Found {
   readTime: () => Promise<number | null>;
 }
 
-async function listStored(store: BlobStore): Promise<Found[]> {
+async function listStored(store: BlobStore, start: string): Promise<Found[]> {
   const found: Found[] = [];
-  for await (const { id, mtimeMs } of store.list())
+  for await (const { id, mtimeMs } of store.list(start))
     if (isBlobId(id.slice(0, 2), id)) found.push({ id, readTime: async () => mtimeMs });
   return found;
 }
@@ -88,16 +91,11 @@ async function readPartialIds(control: Db, store: BlobStore | undefined): Promis
  * Parts that dead processes have sent. Never those of a blob with a row: a store that was interrupted while it completed an upload
  * may still list it, and take parts of the object for its own.
  */
-async function abortUnfinished(
-  store: BlobStore,
-  control: Db,
-  live: ReadonlySet<string>,
-  before: number,
-): Promise<void> {
+async function abortUnfinished(store: BlobStore, control: Db, before: number): Promise<void> {
   const partials = await readPartialIds(control, store);
   for await (const unfinished of store.listUnfinished()) {
     const { id, begunAtMs } = unfinished;
-    if (begunAtMs >= before - uploadMs || live.has(id) || partials.has(id)) continue;
+    if (begunAtMs >= before - uploadMs || partials.has(id)) continue;
     if ((await findBlob(control.read, id)) === null) await store.abortUnfinished(unfinished);
   }
 }
@@ -106,24 +104,26 @@ function isBlobId(folder: string, id: string): boolean {
   return /^[0-9a-f]{32}$/.test(id) && id.startsWith(folder);
 }
 
-async function listBlobFiles({ blobs }: BlobPaths, disk: Disk): Promise<Found[]> {
-  const found: Found[] = [];
-  for (const folder of await disk.list(blobs)) {
-    if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-    for (const id of await disk.list(join(blobs, folder))) {
-      if (isBlobId(folder, id))
-        found.push({ id, readTime: async () => (await disk.stat(join(blobs, folder, id)))?.mtimeMs ?? null });
-    }
-  }
-  return found;
+async function listFolders({ blobs }: BlobPaths, disk: Disk): Promise<string[]> {
+  return (await disk.list(blobs)).filter((folder) => /^[0-9a-f]{2}$/.test(folder));
 }
 
-async function readLiveIds(control: Db): Promise<Set<string>> {
+async function listBlobFiles({ blobs }: BlobPaths, folder: string, disk: Disk): Promise<Found[]> {
+  const ids = (await disk.list(join(blobs, folder))).filter((id) => isBlobId(folder, id));
+  return ids.map((id) => ({
+    id,
+    readTime: async () => (await disk.stat(join(blobs, folder, id)))?.mtimeMs ?? null,
+  }));
+}
+
+/** Those that begin with `start`. */
+async function readLiveIds(control: Db, start: string): Promise<Set<string>> {
   const live = new Set<string>();
-  for (let after: string | null = null; ; ) {
+  for (let after = start; ; ) {
     const page = await listLiveBlobs(control.read, after, pageRows);
-    for (const { id } of page) live.add(id);
-    if (page.length < pageRows) return live;
-    after = page.at(-1)!.id;
+    for (const { id } of page) if (id.startsWith(start)) live.add(id);
+    const last = page.at(-1)?.id;
+    if (page.length < pageRows || !last!.startsWith(start)) return live;
+    after = last!;
   }
 }

@@ -49,6 +49,7 @@ test('the package has each file that its documents link to, the program, its typ
     'examples/embedded/package.json',
     'examples/pkcs11/unwrap-master-key.sh',
     'examples/three-nodes/dropslot.json',
+    'examples/three-nodes/dropslot.store.json',
     'examples/three-nodes/haproxy.cfg',
     'package.json',
   ]);

@@ -5,16 +5,25 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type ssh2 from 'ssh2';
 import SftpClient from 'ssh2-sftp-client';
+import { lacksCluster, startCluster } from '../support/cluster.js';
 import { createDatabase } from '../support/databases.js';
 import { newKeyPair } from '../support/keys.js';
 import { askDropslot, type RunOptions, runDropslot, type Served, startServe } from '../support/program.js';
 import { until } from '../support/session.js';
-import { missingSwift, type StoreProxy, type Swift, startStoreProxy, startSwift } from '../support/swift.js';
+import {
+  missingSwift,
+  type StoreProxy,
+  type Swift,
+  startStoreProxy,
+  startSwift,
+  variablesOf,
+} from '../support/swift.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 
 const options = { skip: missingSwift };
 const swift = missingSwift === false ? await startSwift({ after }) : (null as never as Swift);
 let prefixes = 0;
+const nextPrefix = () => `nodes-${prefixes++}`;
 
 interface Nodes {
   a: RunOptions;
@@ -26,11 +35,12 @@ interface Nodes {
 /** The data folders of two servers: the second one has the keys, as configuration management would copy them, and nothing else. */
 async function prepare(scope: Scope, change: Record<string, string> = {}): Promise<Nodes> {
   const proxy = await startStoreProxy(scope, swift);
-  const database = await createDatabase(scope);
-  const store = Object.entries(swift.settings(`nodes-${prefixes++}`, { endpoint: proxy.endpoint })).map(
-    ([name, value]) => [`DROPSLOT_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`, String(value)],
-  );
-  const env = { ...Object.fromEntries(store), DROPSLOT_DATABASE: database, ...change };
+  const database = change.DROPSLOT_DATABASE ?? (await createDatabase(scope));
+  const env = {
+    ...variablesOf(swift.settings(nextPrefix(), { endpoint: proxy.endpoint })),
+    DROPSLOT_DATABASE: database,
+    ...change,
+  };
   const a = { data: temporaryFolder(scope), env };
   const b = { data: temporaryFolder(scope), env };
   const key = newKeyPair();
@@ -156,4 +166,68 @@ test('a store that is away: the CLOSE fails, status and doctor say so, and nothi
   assert.equal((await askDropslot<unknown[]>(['queue', 'acme'], a)).length, 2);
   await client.end();
   assert.equal(await onA.stop(), 0);
+});
+
+/** docs/scaling.md counts with these. */
+test('the requests that an upload, its check and its import cost', options, async (t) => {
+  const { a, privateKey, proxy } = await prepare(t);
+  const onA = await startServe(t, a);
+  const client = await connect(t, onA, privateKey);
+  const count = () => {
+    const counts: Record<string, number> = {};
+    for (const { action } of proxy.seen.splice(0)) counts[action] = (counts[action] ?? 0) + 1;
+    return counts;
+  };
+  const put = async (name: string) => {
+    count();
+    await client.put(Buffer.from(`User Email\n${name}@acme.test\n`), `/${name}.csv`);
+    return count();
+  };
+  const check = (id: number) =>
+    onA.waitForLog(({ message, upload }) => message === 'checked before any import' && upload === id);
+  await put('first'); // The first one of a process finds out whether the store knows conditions.
+  await check(1);
+  // Swift knows none: one HeadObject is in the place of the condition.
+  assert.deepEqual(await put('second'), { PutObject: 1, HeadObject: 2 });
+  await check(2);
+  const checked = count();
+  await askDropslot(['import', 'acme'], a);
+  const imported = count();
+  t.diagnostic(`a check: ${JSON.stringify(checked)}; an import of two files: ${JSON.stringify(imported)}`);
+  // The file, and what a check writes beside it: three reports, each as an upload.
+  assert.deepEqual({ ...checked, GetObject: 0 }, { PutObject: 3, HeadObject: 6, GetObject: 0 });
+  assert.ok(checked.GetObject! <= 4);
+  await client.end();
+  assert.equal(await onA.stop(), 0);
+});
+
+test('a backup of database and store, restored into another of each; then the key is destroyed', {
+  skip: missingSwift || lacksCluster,
+}, async (t) => {
+  const cluster = await startCluster(t);
+  const pgDump = { DROPSLOT_PG_DUMP: '/usr/lib/postgresql/15/bin/pg_dump' };
+  const { a, privateKey } = await prepare(t, { DROPSLOT_DATABASE: cluster.url, ...pgDump });
+  const onA = await startServe(t, a);
+  const client = await connect(t, onA, privateKey);
+  const content = rowsOf(1200);
+  await client.put(Buffer.from(content), '/users.csv');
+  await askDropslot(['import', 'acme'], a);
+  await client.put(Buffer.from('User Email\nann@acme.test\n'), '/more.csv');
+  await client.end();
+  const backup = join(temporaryFolder(t), 'backup');
+  assert.equal((await runDropslot(['backup', backup], a)).code, 0);
+  assert.equal(await onA.stop(), 0);
+  const other = await startCluster(t);
+  const env = { ...a.env, ...variablesOf(swift.settings(nextPrefix())), DROPSLOT_DATABASE: other.url };
+  const restored = { data: join(temporaryFolder(t), 'data'), env };
+  const ran = await runDropslot(['restore', backup, '--master-key', join(a.data, 'keys', 'master.key')], restored);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal((await askDropslot<{ whole: boolean }>(['doctor', '--deep'], restored)).whole, true);
+  const summary = await askDropslot<{ users: { created: number } }>(['import', 'acme'], restored);
+  assert.equal(summary.users.created, 1);
+  const files = await askDropslot<{ path: string; size: number }[]>(['files', 'list', 'acme', '/archive'], restored);
+  const { path } = files.find(({ size }) => size === content.length)!;
+  assert.equal((await runDropslot(['files', 'cat', 'acme', path], restored)).stdout, content);
+  assert.equal((await runDropslot(['identity', 'destroy', 'acme', '--yes'], restored)).code, 0);
+  assert.notEqual((await runDropslot(['files', 'cat', 'acme', path], restored)).code, 0);
 });

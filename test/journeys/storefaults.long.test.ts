@@ -21,6 +21,7 @@ import {
   startStoreProxy,
   startSwift,
   type Trouble,
+  variablesOf,
 } from '../support/swift.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 
@@ -40,10 +41,8 @@ interface Place {
 /** A server on SQLite whose files are in Swift, with the customers acme and globex. */
 async function serve(scope: Scope, retrySeconds = 3): Promise<Place> {
   const proxy = await startStoreProxy(scope, swift);
-  const store = Object.entries(swift.settings(`faults-${prefixes++}`, { endpoint: proxy.endpoint })).map(
-    ([name, value]) => [`DROPSLOT_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`, String(value)],
-  );
-  const env = { ...Object.fromEntries(store), DROPSLOT_BLOB_RETRY_SECONDS: String(retrySeconds) };
+  const store = swift.settings(`faults-${prefixes++}`, { endpoint: proxy.endpoint });
+  const env = { ...variablesOf(store), DROPSLOT_BLOB_RETRY_SECONDS: String(retrySeconds) };
   const run = { data: temporaryFolder(scope), env };
   const key = newKeyPair();
   const file = join(run.data, 'login.pub');

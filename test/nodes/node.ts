@@ -1,8 +1,10 @@
-/** One node of a test: `dropslot serve` on a shared data folder, behind its own network to the database, with its own clock. */
+/** One node of a test: `dropslot serve` of one build or another, behind its own network to the database, with its own clock. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type LogLine, type Served, startServe } from '../support/program.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcpproxy.js';
 import type { Scope } from '../support/temporary.js';
+import { type Build, thisBuild } from './build.js';
 
 const faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 
@@ -10,7 +12,10 @@ const faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 export const lacksFaketime = existsSync(faketime) ? false : 'needs libfaketime (Debian package: faketime)';
 
 export interface NodeOptions {
+  /** Shared by all nodes, or its own one where an object store has the files. */
   data: string;
+  /** Settings that every node has. */
+  env: Record<string, string>;
   /** Of the database that this round uses, on the server behind the proxy. */
   database: string;
   /** How far the clock of this node is ahead, in seconds. */
@@ -20,6 +25,10 @@ export interface NodeOptions {
 
 export class TestNode {
   served: Served | null = null;
+  /** That it runs, or will run from its next start on. */
+  build: Build = thisBuild;
+  /** Of each of its servers so far, by its process. */
+  readonly builds = new Map<number, Build>();
   /** The lines of servers that have ended. */
   readonly log: LogLine[] = [];
 
@@ -34,7 +43,8 @@ export class TestNode {
   }
 
   async start(scope: Scope): Promise<void> {
-    const { data, database, skewSeconds, leaseSeconds } = this.options;
+    const { build } = this;
+    const { data, env, database, skewSeconds, leaseSeconds } = this.options;
     const clock: Record<string, string> =
       skewSeconds === 0
         ? {}
@@ -45,7 +55,9 @@ export class TestNode {
           };
     this.served = await startServe(scope, {
       data,
+      ...(build.entry !== undefined && { entry: build.entry }),
       env: {
+        ...env,
         DROPSLOT_DATABASE: this.proxy.through(database),
         DROPSLOT_LEASE_SECONDS: `${leaseSeconds}`,
         DROPSLOT_IMPORTERS: '2',
@@ -54,10 +66,23 @@ export class TestNode {
       },
     });
     const { served } = this;
+    this.builds.set(served.pid, build);
     void served.exited.then(() => {
       this.log.push(...served.log);
       if (this.served === served) this.served = null;
     });
+  }
+
+  /** It does not start while its database is away. */
+  async startAgain(scope: Scope): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.start(scope);
+      } catch (error) {
+        if (tries === 20) throw error;
+        await sleep(500);
+      }
+    }
   }
 
   get isUp(): boolean {

@@ -6,21 +6,23 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import SftpClient from 'ssh2-sftp-client';
 import { openWorkplace } from '../../app/compose.js';
-import { settingsSchema } from '../../config/settings.js';
 import { openManualRun } from '../../db/control/runs.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { walkEvents } from '../../operations/events.js';
-import { addOrganization } from '../../operations/orgs.js';
-import { addWebhook } from '../../operations/webhooks.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { checkImported, checkPromises, checkWhole, org } from '../crash/audit.js';
 import { upload } from '../crash/clients.js';
 import { Ledger } from '../crash/ledger.js';
-import { allowKey, newKeyPair } from '../support/keys.js';
-import { type Scope, temporaryFolder } from '../support/temporary.js';
+import { runDropslot } from '../support/program.js';
+import type { Swift } from '../support/swift.js';
+import type { Scope } from '../support/temporary.js';
 import { receiveWebhooks, type WebhookReceiver } from '../support/webhookreceiver.js';
+import { type Build, thisBuild } from './build.js';
 import type { ReplicatedDatabase } from './databases.js';
+import { chooseFault, faults, leaseSeconds, type Stage } from './faults.js';
+import { type Installation, install, query } from './installation.js';
 import { TestNode } from './node.js';
+import { type Work, WorkOfBuilds } from './work.js';
 
 export interface RoundTally {
   faults: Record<string, number>;
@@ -30,11 +32,11 @@ export interface RoundTally {
   slots: number;
   events: number;
   takeovers: number;
+  work: Work;
 }
 
 const names = ['A', 'B', 'C'];
 const clientsOfNode = 2;
-const leaseSeconds = 6;
 const mostWaiting = 12;
 /** A call that ssh2 leaves without an answer when its connection dies. */
 const patienceMs = 45_000;
@@ -42,78 +44,55 @@ const drainMs = 240_000;
 const slotMs = 240_000;
 const eventTypes = 'run.*,upload.*,file.*';
 
-interface Stage {
-  scope: Scope;
-  database: ReplicatedDatabase;
-  nodes: readonly TestNode[];
-  random: () => number;
+export interface RoundOptions {
+  /** Faults. */
+  count?: number;
+  /** Where runs are opened by hand all the time, slots find no files: then only the slots take them. */
+  isByHand?: boolean;
+  /** A build that some nodes run, and change from or to; null: all run this one. */
+  other?: Build | null;
+  /** Where the sealed files are, with a data folder for each node; null: in one that they share. */
+  store?: Swift | null;
+  tell?: (line: string) => void;
 }
-
-type Fault = (stage: Stage, node: TestNode) => Promise<void>;
-
-const faults: Record<string, Fault> = {
-  kill: async ({ scope }, node) => {
-    await node.kill();
-    await sleep(500);
-    await startAgain(scope, node);
-  },
-  killPart: async ({ random }, node) => node.killImporter(random),
-  pause: async (_, node) => {
-    node.signal('SIGSTOP');
-    await sleep((leaseSeconds + 3) * 1000);
-    node.signal('SIGCONT');
-  },
-  cut: async ({ random }, node) => {
-    node.proxy.cut();
-    await sleep(500 + random() * 3_000);
-    node.proxy.mend();
-  },
-  hold: async (_, node) => {
-    node.proxy.hold(true);
-    await sleep((leaseSeconds + 3) * 1000);
-    node.proxy.hold(false);
-  },
-  slow: async (_, node) => {
-    node.proxy.delay(60);
-    await sleep(3_000);
-    node.proxy.delay(0);
-  },
-  restartDatabase: async ({ database, random }) => database.restart(random() < 0.5),
-  failOver: async ({ database, nodes }) => {
-    await database.failOver();
-    for (const { proxy } of nodes) {
-      proxy.cut();
-      proxy.target(database.primary.port);
-      proxy.mend();
-    }
-  },
-};
-
-/** More often what costs less time. */
-const lots = ['kill', 'killPart', 'killPart', 'pause', 'cut', 'cut', 'hold', 'slow', 'restartDatabase', 'failOver'];
 
 export async function playRound(
   scope: Scope,
   database: ReplicatedDatabase,
   random: () => number,
-  // Where runs are opened by hand all the time, slots find no files: then only the slots take them.
-  { count = 4, isByHand = true, tell = (_line: string) => {} } = {},
+  { count = 4, isByHand = true, other = null, store = null, tell = () => {} }: RoundOptions = {},
 ): Promise<RoundTally> {
   const name = `round_${Math.floor(random() * 1e9)}`;
   await database.query(`CREATE DATABASE ${name}`);
-  const data = temporaryFolder(scope);
-  const url = database.url(name);
   const hook = await receiveWebhooks(scope);
-  const privateKey = await prepare(data, url, hook);
+  const builds = other === null ? names.map(() => thisBuild) : chooseBuilds(other, random);
+  const place = await install(scope, {
+    ...{ name, url: database.url(name), nodes: names.length, store },
+    // One that all nodes have at first has made the tables: the first upgrade changes them.
+    build: builds.includes(thisBuild) ? thisBuild : other!,
+    hook: { url: hook.url, types: eventTypes },
+  });
+  const { privateKey } = place;
   const nodes: TestNode[] = [];
-  for (const each of names) {
+  for (const [n, each] of names.entries()) {
     const skewSeconds = Math.round((random() - 0.5) * 600);
-    const options = { data, database: url, skewSeconds, leaseSeconds };
-    nodes.push(await TestNode.make(scope, each, database.primary.port, options));
+    const options = {
+      data: place.folders[n]!,
+      env: place.env,
+      database: database.url(name),
+      skewSeconds,
+      leaseSeconds,
+    };
+    const node = await TestNode.make(scope, each, database.primary.port, options);
+    node.build = builds[n]!;
+    nodes.push(node);
   }
+  tell(`begins with ${nodes.map((node) => `${node.name} ${node.build.name}`).join(', ')}`);
   await Promise.all(nodes.map((node) => node.start(scope)));
   const ledger = new Ledger();
-  const stage: Stage = { scope, database, nodes, random };
+  const work = new WorkOfBuilds(nodes);
+  const stage: Stage = { scope, database, nodes, random, other };
+  const open = () => openWorkplace(place.settingsAt(database.url(name)));
   let isOver = false;
   let waiting = 0;
   const mayGoOn = () => !isOver;
@@ -122,48 +101,57 @@ export async function playRound(
   };
   const clients = nodes.flatMap((_, n) =>
     Array.from({ length: clientsOfNode }, (__, k) =>
-      runClient(`${names[n]}${k}`, nodes, n, privateKey, { ledger, random, turn, mayGoOn }),
+      runClient(`${names[n]}${k}`, nodes, n, privateKey, { ledger, work, random, turn, mayGoOn }),
     ),
   );
-  const opening = openRuns(database, name, data, mayGoOn, isByHand, (queued) => {
-    waiting = queued;
+  const opening = openRuns({
+    ...{ open, mayGoOn, isByHand, work },
+    url: () => database.url(name),
+    isMigrated: () => nodes.some(({ builds }) => [...builds.values()].includes(thisBuild)),
+    onQueue: (queued) => {
+      waiting = queued;
+    },
   });
   const tally: Record<string, number> = {};
+  if (other !== null) await waitForUploads(nodes, work);
   for (let n = 0; n < count; n++) {
     await sleep(300 + random() * 1_500);
-    const fault = lots[Math.floor(random() * lots.length)]!;
+    const fault = chooseFault(stage, n === 0);
     const node = nodes[Math.floor(random() * nodes.length)]!;
-    tell(`${fault} ${node.name}`);
+    tell(`${fault} ${node.name}${fault === 'changeVersion' ? ` from ${node.build.name}` : ''}`);
     tally[fault] = (tally[fault] ?? 0) + 1;
     await faults[fault]!(stage, node);
+    if (fault === 'changeVersion') await waitForUploads(nodes, work);
     if (fault === 'failOver') await database.replaceStandby();
   }
   if (isByHand) await sleep(1_500);
-  else await waitForSlot(database, name, data);
+  else await waitForSlot(open);
   isOver = true;
   await Promise.all([...clients, opening]);
-  for (const node of nodes) if (!node.isUp) await startAgain(scope, node);
-  const place = await openWorkplace(settingsOf(data, database.url(name)));
+  for (const node of nodes) if (!node.isUp) await node.startAgain(scope);
+  const workplace = await open();
   try {
-    await drain(place, nodes);
-    await checkPromises(place, ledger, Number.POSITIVE_INFINITY);
-    await checkImported(place, ledger);
-    const slots = await checkSlots(place);
+    await drain(workplace, nodes, work);
+    await checkPromises(workplace, ledger, Number.POSITIVE_INFINITY);
+    await checkImported(workplace, ledger);
+    const slots = await checkSlots(workplace);
     assert.ok(isByHand || slots > 0, 'no slot was opened');
-    const events = await checkEvents(place, hook);
+    const events = await checkEvents(workplace, hook);
     const codes = await Promise.all(nodes.map((node) => node.served?.stop()));
     assert.deepEqual(
       codes,
       names.map(() => 0),
       'each node stops by itself',
     );
-    await checkWhole(place, 2);
-    const uploads = await place.control.read('uploads').where({ state: 'imported' });
+    await checkWhole(workplace, 2);
+    if (other !== null) await checkWholeBy(other, place, database.url(name));
+    const uploads = await workplace.control.read('uploads').where({ state: 'imported' });
     const log = nodes.flatMap((node) => node.log);
     return {
       ...{ faults: tally, acknowledged: ledger.count('acknowledged'), imported: uploads.length, slots, events },
-      runs: (await place.control.read('runs').select('id')).length,
+      runs: (await workplace.control.read('runs').select('id')).length,
       takeovers: log.filter(({ reason }) => reason === 'lease_lost').length,
+      work: work.count(),
     };
   } catch (error) {
     for (const node of nodes)
@@ -171,15 +159,21 @@ export async function playRound(
         tell(`${node.name} ${JSON.stringify(line)}`);
     throw error;
   } finally {
-    await place.close();
+    await workplace.close();
     await Promise.all(nodes.map((node) => node.kill()));
     await database.query(`DROP DATABASE ${name} WITH (FORCE)`);
   }
 }
 
+/** The other one on A, on A and B, or on all of them. */
+function chooseBuilds(other: Build, random: () => number): Build[] {
+  const others = 1 + Math.floor(random() * names.length);
+  return names.map((_, n) => (n < others ? other : thisBuild));
+}
+
 /** One begins at each minute of the database's clock; after a fault the schedulers may still be starting. */
-async function waitForSlot(database: ReplicatedDatabase, name: string, data: string): Promise<void> {
-  const place = await openWorkplace(settingsOf(data, database.url(name)));
+async function waitForSlot(open: () => Promise<Workplace>): Promise<void> {
+  const place = await open();
   try {
     for (const deadline = performance.now() + slotMs; performance.now() < deadline; await sleep(500))
       if ((await checkSlots(place)) > 0) return;
@@ -188,44 +182,16 @@ async function waitForSlot(database: ReplicatedDatabase, name: string, data: str
   }
 }
 
-/** It does not start while its database is away. */
-async function startAgain(scope: Scope, node: TestNode): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await node.start(scope);
-    } catch (error) {
-      if (tries === 20) throw error;
-      await sleep(500);
-    }
-  }
-}
-
-function settingsOf(data: string, database: string) {
-  return settingsSchema.parse({ data, database, databasePool: 3 });
-}
-
-async function prepare(data: string, database: string, hook: WebhookReceiver): Promise<string> {
-  const place = await openWorkplace(settingsOf(data, database), { create: true });
-  const key = newKeyPair();
-  try {
-    // A slot begins with each minute of the round.
-    const slots = Array.from({ length: 12 }, (_, n) => new Date(place.now() + n * 60_000).toISOString().slice(11, 16));
-    const fields = { ownerEmail: 'jane@acme.test', timeZone: 'UTC' };
-    await addOrganization(place, org, fields, true);
-    await place.control
-      .write('orgs')
-      .where({ id: org })
-      .update({ slot: [...new Set(slots)].sort().join() });
-    await allowKey(place.control, org, key);
-    await addWebhook(place, { url: hook.url, types: eventTypes, allowHttp: true, allowPrivate: true });
-  } finally {
-    await place.close();
-  }
-  return key.private;
+/** Each build that runs has taken one: on a busy machine the next fault may come before. */
+async function waitForUploads(nodes: readonly TestNode[], work: WorkOfBuilds): Promise<void> {
+  const lacksOne = () => nodes.find(({ isUp, build }) => isUp && !work.hasUpload(build));
+  for (const deadline = performance.now() + slotMs; lacksOne() !== undefined; await sleep(200))
+    assert.ok(performance.now() < deadline, `${lacksOne()!.name} takes no upload`);
 }
 
 interface Uploading {
   ledger: Ledger;
+  work: WorkOfBuilds;
   random: () => number;
   turn: () => Promise<void>;
   mayGoOn: () => boolean;
@@ -237,10 +203,11 @@ async function runClient(
   nodes: readonly TestNode[],
   home: number,
   privateKey: string,
-  { ledger, random, turn, mayGoOn }: Uploading,
+  { ledger, work, random, turn, mayGoOn }: Uploading,
 ): Promise<void> {
   for (let session = 0; mayGoOn(); session++) {
     const node = nodes[(home + (session % 3 === 2 ? 1 : 0)) % nodes.length]!;
+    const { build } = node;
     const port = node.served?.port;
     if (port === undefined) {
       await sleep(200);
@@ -253,7 +220,9 @@ async function runClient(
       await inTime(client.connect({ host: '127.0.0.1', port, username: org, privateKey }));
       for (let file = 0; mayGoOn(); file++) {
         await turn();
-        if (mayGoOn()) await inTime(upload(client, `${name}-${session}-${file}`, ledger, random));
+        if (!mayGoOn()) break;
+        await inTime(upload(client, `${name}-${session}-${file}`, ledger, random));
+        work.noteUpload(build);
       }
     } catch {
       // Whatever had no answer promises nothing.
@@ -278,21 +247,27 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
   }
 }
 
+interface Opening {
+  open(): Promise<Workplace>;
+  url(): string;
+  mayGoOn(): boolean;
+  isByHand: boolean;
+  /** A node has brought the schema to that of this version: before, no process of the test does. */
+  isMigrated(): boolean;
+  onQueue(queued: number): void;
+  work: WorkOfBuilds;
+}
+
 /** As commands of an operator do, on the database itself. */
-async function openRuns(
-  database: ReplicatedDatabase,
-  name: string,
-  data: string,
-  mayGoOn: () => boolean,
-  isByHand: boolean,
-  onQueue: (queued: number) => void,
-): Promise<void> {
+async function openRuns({ open, url, mayGoOn, isByHand, isMigrated, onQueue, work }: Opening): Promise<void> {
   while (mayGoOn()) {
     try {
-      const place = await openWorkplace(settingsOf(data, database.url(name)));
+      for (; mayGoOn() && !isMigrated(); await sleep(300)) onQueue(await countQueued(url()));
+      const place = await open();
       try {
         while (mayGoOn()) {
           if (isByHand) await openManualRun(place.control.write, org, place.now());
+          await work.noteRuns(place);
           onQueue((await listQueue(place.control.read, org)).length);
           await sleep(300);
         }
@@ -305,9 +280,17 @@ async function openRuns(
   }
 }
 
+async function countQueued(url: string): Promise<number> {
+  const sql = "SELECT count(*) AS queued FROM dropslot_control.uploads WHERE state = 'queued'";
+  const [row] = await query<{ queued: string }>(url, sql);
+  return Number(row!.queued);
+}
+
 /** Opens runs until nothing waits any more. */
-async function drain({ control, now }: Workplace, nodes: readonly TestNode[]): Promise<void> {
+async function drain(place: Workplace, nodes: readonly TestNode[], work: WorkOfBuilds): Promise<void> {
+  const { control, now } = place;
   for (const deadline = performance.now() + drainMs; ; await sleep(200)) {
+    await work.noteRuns(place);
     const waiting = await control.read('uploads').whereIn('state', ['queued', 'running']).first('id');
     const working = await control.read('runs').whereIn('state', ['open', 'running']);
     if (waiting === undefined && working.length === 0) return;
@@ -317,6 +300,16 @@ async function drain({ control, now }: Workplace, nodes: readonly TestNode[]): P
     );
     if (waiting !== undefined && working.length === 0) await openManualRun(control.write, org, now());
   }
+}
+
+/** As checkWhole, without a look into the future: the other version's doctor examines what both have written. */
+async function checkWholeBy(build: Build, { folders, env }: Installation, database: string): Promise<void> {
+  const options = { data: folders[0]!, env: { ...env, DROPSLOT_DATABASE: database }, entry: build.entry! };
+  const { stdout, stderr } = await runDropslot(['doctor', '--deep', '--json'], options);
+  assert.match(stdout, /^\{/, stderr);
+  const { findings } = JSON.parse(stdout) as { findings: { level: string; message: string }[] };
+  const bad = findings.filter(({ level, message }) => level === 'wrong' && !/^run \d+ failed: given up/.test(message));
+  assert.deepEqual(bad, [], `doctor --deep of ${build.name}`);
 }
 
 async function checkSlots({ control }: Workplace): Promise<number> {

@@ -7,6 +7,7 @@ import { insertBlob } from '../../db/control/blobs.js';
 import { insertEntry } from '../../db/control/entries.js';
 import { claimUploads } from '../../db/control/uploads.js';
 import { blobPath, createBlob } from '../../storage/blobs.js';
+import { systemDisk } from '../../storage/disk.js';
 import { sweepOrphans } from '../../storage/orphans.js';
 import { onBothDatabases } from '../support/databases.js';
 import { openIntake } from '../support/intake.js';
@@ -44,6 +45,33 @@ onBothDatabases('orphans', (open) => {
     assert.equal(await place.get('/x.part'), 'stored');
     const [running] = await claimUploads(control.write, org.id, 1);
     assert.ok(existsSync(blobPath(paths, running!.blobId)));
+  });
+
+  test('in whichever folder an orphan is, it is found, and each live file is left there unseen', async (t) => {
+    const place = await openIntake(t, await open(t));
+    const { control, paths, org } = place;
+    for (let n = 0; n < 40; n++) {
+      await place.put(`/${n}.csv`, `live ${n}`);
+      await (await createBlob(paths, org.recipient)).finish();
+    }
+    const asked: string[] = [];
+    const disk = {
+      ...systemDisk,
+      stat: (path: string) => {
+        asked.push(basename(path));
+        return systemDisk.stat(path);
+      },
+    };
+    const sweep = { control, paths, readKept: async () => new Set<string>(), before: Date.now() + 86_400_000, disk };
+    assert.equal(await sweepOrphans(sweep), 40);
+    const live: string[] = await control.read('uploads').pluck('blob_id');
+    assert.equal(live.length, 40);
+    assert.ok(live.every((id) => existsSync(blobPath(paths, id))));
+    assert.deepEqual(
+      asked.filter((id) => live.includes(id)),
+      [],
+      'the rows of its folder were read',
+    );
   });
 
   test('a blob whose row is committed while the sweep waits is kept, however old the disk says it is', async (t) => {

@@ -69,6 +69,15 @@ export async function startSwift(scope: Scope): Promise<Swift> {
   return { endpoint, port, settings, client };
 }
 
+/** Settings as the environment has them. */
+export function variablesOf(settings: Record<string, string | number>): Record<string, string> {
+  const variables = Object.entries(settings).map(([name, value]) => [
+    `DROPSLOT_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`,
+    String(value),
+  ]);
+  return Object.fromEntries(variables);
+}
+
 /** A request on its way to the store. */
 export interface Passing {
   method: string;
