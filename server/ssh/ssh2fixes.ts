@@ -63,7 +63,7 @@ interface SessionInternals {
   _chanInfo: { incoming: { id: number }; outgoing: { id: number; state: string } };
 }
 
-/** What a host key signs with, unless the client has asked for another hash of RSA. */
+/** The hash that a host key signs with. Of RSA the client chooses one. */
 const hostKeyHashes: Readonly<Record<string, string | null>> = { 'ssh-ed25519': null, 'ecdsa-sha2-nistp256': 'sha256' };
 
 /**
