@@ -1,5 +1,6 @@
 /** The logger, and the system's log as a place for its lines. Messages never quote cell values or secrets. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { EOL } from 'node:os';
 import { Writable } from 'node:stream';
 import winston from 'winston';
 import { SettingsError } from './load.js';
@@ -16,7 +17,7 @@ export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>,
   const onTerminal = target === undefined && process.stderr.isTTY === true;
   const asText = settings.logFormat === 'text' || (settings.logFormat === 'auto' && onTerminal);
   const { combine, timestamp, errors, printf } = winston.format;
-  return winston.createLogger({
+  const logger = winston.createLogger({
     level: settings.logLevel,
     format: asText
       ? combine(timestamp(), printf(asLine))
@@ -27,6 +28,30 @@ export function createLogger(settings: Pick<Settings, 'logLevel' | 'logFormat'>,
         : new winston.transports.Stream({ stream: target }),
     ],
   });
+  return writeDirectly(logger, (line) => void (target ?? process.stderr).write(line));
+}
+
+/** Under these names winston keeps the level and the text of a line. */
+const levelOf = Symbol.for('level');
+const textOf = Symbol.for('message');
+
+type Line = winston.Logform.TransformableInfo;
+
+/**
+ * winston passes each line through two streams and a timer on its way from the format to the target, which takes longer than to make
+ * it, also where its level is not logged. Here it makes no such way.
+ */
+function writeDirectly(logger: Logger, write: (line: string) => void): Logger {
+  const format = logger.format as winston.Logform.Format;
+  const pass = (info: Line): boolean => {
+    const level = logger.levels[info[levelOf] as string] ?? 0;
+    if (level > (logger.levels[logger.level] ?? 0)) return true;
+    const line = format.transform(info, format.options);
+    if (typeof line === 'object') write(`${line[textOf]}${EOL}`);
+    return true;
+  };
+  // Loggers that are made of this one call it, too.
+  return Object.assign(logger, { write: pass });
 }
 
 type LogSettings = Pick<Settings, 'logLevel' | 'logFormat' | 'logFile' | 'logFileBytes' | 'logFiles'>;

@@ -147,17 +147,18 @@ export async function findLoginKey(db: Queryable, org: string, fingerprint: stri
   return row === undefined ? null : fromRow(row);
 }
 
-/** An organization and one of its keys, as one query; each is null where it is not there. */
+/** An organization and one of its keys, as one query, with the version of access at which they are so; each is null where it is not there. */
 export async function findOrgAndKey(
   db: Queryable,
   org: string,
   fingerprint: string,
-): Promise<{ org: Org | null; key: LoginKey | null }> {
+): Promise<{ org: Org | null; key: LoginKey | null; access: number }> {
   const [row] = await readAhead<Record<string, unknown>>(db, orgAndKeyQuery, [org, org, fingerprint]);
   const keyRow = Object.fromEntries(keyColumns.map((column) => [column, row![`key_${column}`]]));
   return {
     org: row!.id === null ? null : readOrg(row as unknown as OrgRow),
     key: keyRow.id === null ? null : fromRow(keyRow as unknown as LoginKeyRow),
+    access: row!.access as number,
   };
 }
 
@@ -169,7 +170,8 @@ const keyColumns = Object.keys({
   ...{ first_used_at: 0, last_used_at: 0, last_used_from: 0, last_used_client: 0, last_used_algorithms: 0 },
 } satisfies Record<keyof LoginKeyRow, 0>);
 
-const orgAndKeyQuery = `SELECT orgs.*, ${keyColumns.map((column) => `login_keys.${column} AS key_${column}`).join(', ')}
+const orgAndKeyQuery = `SELECT orgs.*, ${keyColumns.map((column) => `login_keys.${column} AS key_${column}`).join(', ')},
+  (SELECT version FROM access_version WHERE id = 1) AS access
   FROM (SELECT 1 AS one) AS always LEFT JOIN orgs ON orgs.id = ?
   LEFT JOIN login_keys ON login_keys.org_id = ? AND login_keys.fingerprint = ?`;
 

@@ -14,7 +14,7 @@ interface Guarded {
   login: Login;
   address: string | null;
   end: (reason: string) => void;
-  /** The access version at which it was last judged; null: not since its login, and access may have changed since. */
+  /** The version of access at which it was last judged; null: not known, and access may have changed since its login. */
   seen: number | null;
 }
 
@@ -74,7 +74,7 @@ export function createAccessWatch({ control, authenticator, logger, now, everyMs
 
   return {
     guard(login, address, end) {
-      const each: Guarded = { login, address, end, seen: null };
+      const each: Guarded = { login, address, end, seen: login.access ?? null };
       guarded.add(each);
       if (!isWatching) {
         isWatching = true;

@@ -33,6 +33,8 @@ export interface Login {
   /** When it ends by itself; null: never. */
   validUntil: number | null;
   certificate: Certificate | null;
+  /** The version of access at which it was judged; absent: access may have changed since it was read. */
+  access?: number;
 }
 
 export interface Denial {
@@ -89,6 +91,8 @@ interface StoredState {
   org: Org | null;
   key: LoginKey | null;
   isRevoked: boolean;
+  /** As in Login. */
+  access?: number;
 }
 
 export interface AuthenticatorDeps {
@@ -254,7 +258,7 @@ function toText(claimed: string): string {
 }
 
 function judge(
-  { org, key, isRevoked }: StoredState,
+  { org, key, isRevoked, access }: StoredState,
   presented: Presented,
   address: string | null,
   settings: AuthenticatorDeps['settings'],
@@ -271,7 +275,8 @@ function judge(
   if (denied !== null) return deny(denied);
   const { permission, allowsSha1, expiresAt } = key;
   const login = { org, fingerprint, credential: key.fingerprint, permission, allowsSha1, certificate };
-  if (certificate === null) return { ...login, validUntil: expiresAt };
+  // Of a certificate, its revocation was another query.
+  if (certificate === null) return { ...login, validUntil: expiresAt, ...(access !== undefined && { access }) };
   const flaw = judgeCertificate(certificate, { principals: key.principals ?? [org.id], address, now: at });
   if (flaw !== null) return deny(flaw);
   if (isRevoked) return deny('revoked certificate');

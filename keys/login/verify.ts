@@ -25,6 +25,11 @@ const hashes: Readonly<Record<string, string | null>> = {
   'rsa-sha2-512': 'sha512',
 };
 
+/** Of a signature algorithm; null: it has its own. */
+export function hashOf(algorithm: string): string | null {
+  return hashes[algorithm] ?? null;
+}
+
 const curves: Readonly<Record<string, { crv: string; bytes: number }>> = {
   nistp256: { crv: 'P-256', bytes: 32 },
   nistp384: { crv: 'P-384', bytes: 48 },
@@ -84,7 +89,7 @@ function presentData(application: Buffer, message: Buffer, reader: WireReader): 
 }
 
 function verifyValue(key: KeyObject, algorithm: string, value: Buffer, signed: Buffer): boolean {
-  const hash = hashes[algorithm] ?? null;
+  const hash = hashOf(algorithm);
   if (!algorithm.includes('ecdsa')) return verify(hash, signed, key, value);
   const size = Object.entries(curves).find(([name]) => algorithm.includes(name))![1].bytes;
   const reader = new WireReader(value);

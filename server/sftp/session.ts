@@ -83,8 +83,10 @@ export class Session {
   #pendingOthers = 0;
   /** The client is gone: reads have no reader any more. */
   #isLeft = false;
-  /** Ends requests to an object store: once only reads are left, or the session was ended. */
-  readonly #left = new AbortController();
+  /** Ends requests to an object store. Made for the first file that is read: to abort one costs as much as a small request. */
+  #left: AbortController | null = null;
+  /** Only reads are left, or the session was ended. */
+  #hasLeft = false;
   #resolveEnded!: (end: SessionEnd) => void;
   readonly #input: Readable;
   readonly #options: SessionOptions;
@@ -95,6 +97,7 @@ export class Session {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
+    const takeSignal = () => this.#takeSignal();
     this.#context = {
       space: options.space,
       intake: options.intake,
@@ -104,10 +107,10 @@ export class Session {
       now: options.now,
       isReadOnly: options.readOnly === true,
       isAborted: () => this.#end === 'aborted',
-      left: this.#left.signal,
+      get left() {
+        return takeSignal();
+      },
     };
-    // One of each open file.
-    setMaxListeners(0, this.#left.signal);
     this.#replies = new ReplyStream(output, options.outlet ?? null, options.intake.memory);
     this.#rateLimiter = new RateLimiter(options.buckets ?? null);
     input.on('data', this.#onData);
@@ -149,9 +152,24 @@ export class Session {
     this.#stop('aborted');
     this.#isLeft = true;
     this.#replies.close();
-    this.#left.abort();
+    this.#abandon();
     this.#rateLimiter.release();
     this.#finishWhenIdle();
+  }
+
+  #takeSignal(): AbortSignal {
+    if (this.#left === null) {
+      this.#left = new AbortController();
+      // One of each open file.
+      setMaxListeners(0, this.#left.signal);
+      if (this.#hasLeft) this.#left.abort();
+    }
+    return this.#left.signal;
+  }
+
+  #abandon(): void {
+    this.#hasLeft = true;
+    this.#left?.abort();
   }
 
   readonly #onRoom = (): void => this.#pump();
@@ -292,7 +310,7 @@ export class Session {
     const { logger } = this.#options;
     const cause = error instanceof Error ? error : new Error(String(error));
     const details = { request, code: (cause as { code?: unknown }).code, detail: cause.message };
-    if (isServerFault(error) && !(isRead && this.#left.signal.aborted))
+    if (isServerFault(error) && !(isRead && this.#hasLeft))
       logger.error('SFTP request failed; the client gets an error status', { ...details, stack: cause.stack });
     else logger.debug('SFTP request refused', details);
   }
@@ -310,7 +328,7 @@ export class Session {
    */
   #abandonReads(): void {
     if (!this.#isLeft || this.#pendingOthers > 0) return;
-    if ((this.#isInputOver && this.#isDry) || this.#context.handles.countUploads() === 0) this.#left.abort();
+    if ((this.#isInputOver && this.#isDry) || this.#context.handles.countUploads() === 0) this.#abandon();
   }
 
   #finishWhenIdle(): void {

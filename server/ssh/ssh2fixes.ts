@@ -2,8 +2,9 @@
  * Corrects mistakes of ssh2 1.17's server for which it has no public interface. No other file reads or changes the internal
  * state of ssh2's objects; postquantum.ts replaces one of its modules when it is loaded.
  */
+import { createPrivateKey, sign } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { Connection, PublicKeyAuthContext, ServerChannel, Session } from 'ssh2';
+import type { Connection, ParsedKey, PublicKeyAuthContext, ServerChannel, Session } from 'ssh2';
 import { WireWriter } from '../../keys/wire.js';
 
 interface Packets {
@@ -60,6 +61,29 @@ interface SessionInternals {
   /** The client has sent the end of its data. */
   _ending: boolean;
   _chanInfo: { incoming: { id: number }; outgoing: { id: number; state: string } };
+}
+
+/** The hash that a host key signs with. Of RSA the client chooses one. */
+const hostKeyHashes: Readonly<Record<string, string | null>> = { 'ssh-ed25519': null, 'ecdsa-sha2-nistp256': 'sha256' };
+
+/**
+ * ssh2 signs each key exchange with a PEM, which takes longer to read than the signature takes: the key signs with a secret that is read
+ * once. ssh2's server takes the result as a host key. @throws Error of node:crypto when the key can't be read
+ */
+export function readOnce(key: ParsedKey): { key: string } {
+  const secret = createPrivateKey(key.getPrivatePEM());
+  // As ssh2's own: an error is returned.
+  const signQuickly = (data: Buffer, algorithm?: string): Buffer | Error => {
+    const hash = algorithm ?? hostKeyHashes[key.type];
+    if (hash === undefined) return new Error(`no hash for a signature of ${key.type}`);
+    try {
+      return sign(hash, data, secret);
+    } catch (error) {
+      return error as Error;
+    }
+  };
+  // Its own types know a key in a file only.
+  return { key: Object.assign(key, { sign: signQuickly }) as unknown as string };
 }
 
 /** The socket of a connection, the key under which server.ts keeps it. */

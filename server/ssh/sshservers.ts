@@ -6,6 +6,7 @@ import { ServerError } from '../error.js';
 import { type Policy, policies } from './algorithms.js';
 import { software } from './identification.js';
 import type { Transport } from './postquantum.js';
+import { readOnce } from './ssh2fixes.js';
 
 export type PolicyChoice = keyof typeof policies;
 
@@ -31,6 +32,13 @@ export function createSshServers(hostKeys: readonly HostKey[], options: SshServe
   return { inject: (socket, policy) => servers.get(policy)!.injectSocket(socket) };
 }
 
+/** @throws Error when it is no private key */
+function readHostKey({ ssh2 }: Transport, privateKey: string): { key: string } {
+  const parsed = ssh2.utils.parseKey(privateKey);
+  if (parsed instanceof Error) throw parsed;
+  return readOnce(parsed);
+}
+
 function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options: SshServersOptions): Server {
   const { transport } = options;
   const offered: readonly string[] = algorithms.serverHostKey;
@@ -39,7 +47,7 @@ function createSsh({ algorithms }: Policy, hostKeys: readonly HostKey[], options
   try {
     const server = new transport.ssh2.Server({
       // An outdated host key is better than a port that accepts no client.
-      hostKeys: (fitting.length > 0 ? fitting : active).map((key) => key.privateKey),
+      hostKeys: (fitting.length > 0 ? fitting : active).map(({ privateKey }) => readHostKey(transport, privateKey)),
       algorithms: { ...algorithms, kex: [...transport.kex, ...algorithms.kex] as KexAlgorithm[] },
       ident: software,
       keepaliveInterval: options.keepaliveSeconds * 1000,

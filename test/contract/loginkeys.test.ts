@@ -1,6 +1,7 @@
 /** Login keys in both databases, and who may come in with them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSilentLogger } from '../../config/logger.js';
 import { openControl } from '../../db/connection.js';
 import { readAccess } from '../../db/control/accessversion.js';
@@ -204,5 +205,39 @@ onEveryDatabase('login keys', (open) => {
       assert.equal(ended[index], `${org}: ${reason}`);
     }
     assert.equal(ended.length, cases.length);
+  });
+
+  test('a new login is judged once, and again only after a change of access', async (t) => {
+    const { control, settings } = await open(t);
+    for (const org of ['acme', 'globex']) {
+      await insertOrg(control.write, sampleOrg(org));
+      await allowKey(control, org, pair);
+    }
+    const now = () => 1000;
+    const authenticator = createAuthenticator({ control, settings, now });
+    let reviews = 0;
+    const review: typeof authenticator.review = (logins) => {
+      reviews += logins.length;
+      return authenticator.review(logins);
+    };
+    const access = createAccessWatch({
+      control,
+      authenticator: { review },
+      logger: createSilentLogger(),
+      now,
+      everyMs: 5,
+    });
+    const ended: string[] = [];
+    const judge = async (org: string) => (await authenticator.authenticate(org, wire, '192.0.2.7')) as Login;
+    const guard = (login: Login) => access.guard(login, '192.0.2.7', (reason) => ended.push(reason));
+    const release = guard(await judge('acme'));
+    await sleep(50);
+    assert.equal(reviews, 0);
+    const late = await judge('globex');
+    await revokeLoginKey(control.write, 'globex', fingerprint, 50);
+    guard(late);
+    await until(() => ended.length > 0, 'revoked between the look at the key and the login', 30_000);
+    assert.deepEqual([ended, reviews], [['revoked key'], 2]);
+    release();
   });
 });

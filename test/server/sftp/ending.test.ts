@@ -32,6 +32,53 @@ test('a client that is gone without hearing the answers is still done with, CLOS
   assert.deepEqual(memory.files(), { '/users.csv': 'all' });
 });
 
+test('a session that reads no file makes no signal for the end of its reads', async (t) => {
+  const { AbortController: own } = globalThis;
+  let made = 0;
+  globalThis.AbortController = class extends own {
+    constructor() {
+      super();
+      made++;
+    }
+  };
+  t.after(() => {
+    globalThis.AbortController = own;
+  });
+  const { wire, session } = await openSession(t);
+  await wire.put('/users.csv', 'all');
+  wire.stream.end();
+  assert.equal(await session.ended, 'closed');
+  assert.equal(made, 0);
+});
+
+test('a file that is opened for a client that is gone is opened for none', async (t) => {
+  const { wire, session, memory } = await openSession(t);
+  const { space } = memory;
+  const [stat, openRead] = [space.stat.bind(space), space.openRead.bind(space)];
+  let go = () => {};
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  space.stat = async (path) => {
+    await gate;
+    return stat(path);
+  };
+  const seen: boolean[] = [];
+  space.openRead = (path, signal) => {
+    seen.push(signal!.aborted);
+    return openRead(path, signal);
+  };
+  await wire.put('/users.csv', 'all');
+  await wire.open('/users.csv', openFor.read);
+  wire.send(17, (packet) => packet.string('/users.csv'));
+  wire.send(3, (packet) => packet.string('/users.csv').u32(openFor.read).u32(0));
+  wire.stream.end();
+  session.dropReplies();
+  go();
+  assert.equal(await session.ended, 'closed');
+  assert.deepEqual(seen, [false, true]);
+});
+
 /** A session with a file whose reads wait until its client has left; `read` lets them succeed. */
 async function openHanging(t: TestContext) {
   const opened = await openSession(t);

@@ -14,8 +14,8 @@ import {
   initBytes,
   replyBytes,
 } from '../../../server/ssh/mlkemx25519.js';
-import { type Exchange, loadTransport, postQuantumKex } from '../../../server/ssh/postquantum.js';
-import { startTestServer } from '../../support/server.js';
+import { type Exchange, loadTransport, postQuantumKex, quicken } from '../../../server/ssh/postquantum.js';
+import { connect as connectPlain, startTestServer } from '../../support/server.js';
 import type { Scope } from '../../support/temporary.js';
 
 /** The client's half. */
@@ -163,4 +163,47 @@ test('known answers of other implementations', () => {
   const classical = agreeX25519(alice, Buffer.from(vector.bob, 'hex'));
   assert.equal(classical.toString('hex'), vector.classical);
   assert.equal(combineSecrets(postQuantum, classical).toString('hex'), vector.secret);
+});
+
+/** The exchange of ssh2 with X25519 alone, as ours computes it. */
+function exchangeAlone(): Exchange {
+  return quicken({ convertPublicKey: (received) => received } as Exchange);
+}
+
+test('X25519 alone: both sides have one secret, as the digits of a positive number', () => {
+  const seen = new Set<string>();
+  for (let round = 0; round < 20_000 && seen.size < 3; round++) {
+    const [ours, theirs] = [exchangeAlone(), generateKeyPairSync('x25519')];
+    const secret = ours.computeSecret(exportX25519(theirs.publicKey)) as Buffer;
+    const expected = agreeX25519(theirs.privateKey, ours.getPublicKey());
+    assert.equal(BigInt(`0x${secret.toString('hex')}`), BigInt(`0x${expected.toString('hex')}`));
+    const first = expected[0]!;
+    const form = first >= 0x80 ? 'a zero before it' : first === 0 ? 'shorter' : 'as it is';
+    const isSigned = (expected.find((byte) => byte !== 0) ?? 0) >= 0x80;
+    const digits = expected.subarray(expected.findIndex((byte) => byte !== 0)).length;
+    assert.equal(secret.length, digits + (isSigned ? 1 : 0), form);
+    seen.add(form);
+  }
+  assert.equal(seen.size, 3);
+});
+
+test('X25519 alone: each exchange has a key of its own, and what is no key is an error', () => {
+  const [one, other] = [exchangeAlone(), exchangeAlone()];
+  assert.deepEqual(one.getPublicKey(), one.getPublicKey());
+  assert.notDeepEqual(one.getPublicKey(), other.getPublicKey());
+  const key = other.getPublicKey();
+  for (const wrong of [Buffer.alloc(0), key.subarray(1), Buffer.concat([key, Buffer.alloc(1)]), zeroPoint, smallPoint])
+    assert.ok(one.computeSecret(wrong) instanceof Error);
+  assert.ok(Buffer.isBuffer(one.computeSecret(key)));
+});
+
+test('ssh2 as it is agrees with X25519 alone, and does so again', async (t) => {
+  const server = await startTestServer(t);
+  for (const kex of ['curve25519-sha256', 'curve25519-sha256@libssh.org'] as const) {
+    const client = await connectPlain(t, { ...server.login, algorithms: { kex: [kex] } });
+    const again = once(client, 'handshake');
+    (client as unknown as { _protocol: { rekey(): void } })._protocol.rekey();
+    assert.equal(((await again) as [{ kex: string }])[0].kex, kex);
+    client.end();
+  }
 });
