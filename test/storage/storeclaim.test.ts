@@ -21,8 +21,8 @@ function storeWith(ids: string[], installation: string | null = null) {
     writeInstallation: async (id: string) => {
       state.installation = id;
     },
-    async *list() {
-      for (const id of state.ids) yield { id, size: 1, mtimeMs: 0 };
+    async *list(start = '') {
+      for (const id of state.ids) if (id.startsWith(start)) yield { id, size: 1, mtimeMs: 0 };
     },
     async *listUnfinished() {},
     remove: async (id: string) => {
