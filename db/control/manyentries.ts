@@ -65,15 +65,18 @@ export async function findTakenNames(
   return taken;
 }
 
-/** The entries that point to uploads, by upload: those whose names were not removed, nor given to newer ones. */
-export async function findEntriesOfUploads(
-  db: Queryable,
+/**
+ * The entries that point to uploads, by upload: those whose names were not removed, nor given to newer ones. Holds them against other
+ * transactions until this one ends: a client may be giving one of the names to a newer file at this moment.
+ */
+export async function lockEntriesOfUploads(
+  tx: Queryable,
   org: string,
   uploadIds: readonly number[],
 ): Promise<Map<number, EntryRow>> {
   const found = new Map<number, EntryRow>();
   for (const part of parts(uploadIds))
-    for (const row of await db<StoredEntry>('entries').where({ org_id: org }).whereIn('upload_id', part))
+    for (const row of await tx<StoredEntry>('entries').where({ org_id: org }).whereIn('upload_id', part).forUpdate())
       found.set(row.upload_id!, readEntry(row));
   return found;
 }

@@ -5,7 +5,7 @@ import type { BlobRow } from './blobs.js';
 import { removeCheckReports } from './checks.js';
 import { type EntryRow, findEntry, moveEntryLater } from './entries.js';
 import { retireHeldReports } from './heldreports.js';
-import { findEntriesOfUploads } from './manyentries.js';
+import { lockEntriesOfUploads } from './manyentries.js';
 import { rememberMoved, trimMoved } from './movednames.js';
 import { noteDirectoryWrites } from './pair.js';
 import { Places } from './places.js';
@@ -43,7 +43,7 @@ export async function settleRun(
     const moved = await addReports(places, reports);
     const ids = uploads.map(({ id }) => id);
     const rows = await findUploads(tx, ids);
-    const entries = await findEntriesOfUploads(tx, run.org, ids);
+    const entries = await lockEntriesOfUploads(tx, run.org, ids);
     for (const { id, state, archivedAs: path } of uploads) {
       const archivedAs = await moveToArchive(places, entries.get(id) ?? null, rows.get(id)!, path, now);
       await settleUploadLater(places.script, id, { state, archivedAs, at: now, read: reads?.get(id) });
@@ -139,7 +139,7 @@ export async function archiveUpload(
 ): Promise<string> {
   const places = await Places.open(tx, org, [path], now);
   const upload = (await findUploads(tx, [uploadId])).get(uploadId)!;
-  const entry = (await findEntriesOfUploads(tx, org, [uploadId])).get(uploadId) ?? null;
+  const entry = (await lockEntriesOfUploads(tx, org, [uploadId])).get(uploadId) ?? null;
   const archivedAs = await moveToArchive(places, entry, upload, path, now);
   await trimMoved(places.script, org, now);
   await places.write();

@@ -1,7 +1,9 @@
 /** The tree's rows, on both databases. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db } from '../../db/connection.js';
+import { insertBlob } from '../../db/control/blobs.js';
 import {
   deleteEntry,
   ensureFolders,
@@ -11,13 +13,17 @@ import {
   hasEntries,
   hasTwin,
   insertEntry,
+  lockEntry,
   type NewEntry,
   updateEntry,
 } from '../../db/control/entries.js';
 import { listFoldersBelow } from '../../db/control/folders.js';
+import { lockEntriesOfUploads } from '../../db/control/manyentries.js';
 import { insertOrg } from '../../db/control/orgs.js';
+import { insertUpload } from '../../db/control/uploads.js';
 import { isUniqueViolation } from '../../db/error.js';
 import { onEveryDatabase, type TestDatabases } from '../support/databases.js';
+import { sender } from '../support/intake.js';
 import { sampleOrg } from '../support/samples.js';
 
 async function openTree(databases: TestDatabases): Promise<Db> {
@@ -44,6 +50,41 @@ onEveryDatabase('entries', (open) => {
     assert.deepEqual(await findEntry(read, 'acme', '/b.csv'), { id, ...entry, name: 'b.csv', mtimeMs: 7 });
     await deleteEntry(write, id);
     assert.equal(await hasEntries(read, 'acme', '/'), false);
+  });
+
+  test('the entry of an upload that a newer one is taking is not that of the older one any more', async (t) => {
+    const { write, transact } = await openTree(await open(t));
+    const add = async (blobId: string) => {
+      await insertBlob(write, { id: blobId, org: 'acme', size: 1, sealedSize: 201, sha256: 'aa', createdAt: 1 });
+      return insertUpload(write, {
+        org: 'acme',
+        path: '/same.csv',
+        blobId,
+        state: 'queued',
+        ...sender,
+        begunAt: 0,
+        closedAt: 1,
+      });
+    };
+    const older = await add('1'.repeat(32));
+    const newer = await add('2'.repeat(32));
+    const id = await insertEntry(write, { ...sampleFile('/', 'same.csv'), uploadId: older });
+    let isTaken = () => {};
+    const taken = new Promise<void>((resolve) => {
+      isTaken = resolve;
+    });
+    const taking = transact(async (tx) => {
+      await updateEntry(tx, (await lockEntry(tx, 'acme', '/same.csv'))!.id, { uploadId: newer });
+      isTaken();
+      await sleep(300);
+    });
+    await taken;
+    const found = await transact((tx) => lockEntriesOfUploads(tx, 'acme', [older, newer]));
+    await taking;
+    assert.deepEqual(
+      [...found].map(([upload, entry]) => [upload, entry.id]),
+      [[newer, id]],
+    );
   });
 
   test('missing folders are made, once, also when many make them at the same time', async (t) => {
