@@ -13,6 +13,7 @@ import { type Endpoint, endpointOf, type Listening, listen } from '../web/api/li
 import { createConsole } from '../web/console/console.js';
 import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { openWorkplace } from './compose.js';
+import { dieOfDefects } from './defects.js';
 import { createRemoteHooks, type HookAnswer, type HooksInfo, type RemoteHooks } from './hookcalls.js';
 import { followParent, tellParent } from './parent.js';
 import { startTraces } from './traces.js';
@@ -51,14 +52,7 @@ export function obeyServer(): void {
 /** Ends the process when it can't start. */
 function begin(settings: Settings, shown: readonly ShownSetting[], shared: Shared): Promise<Stop> {
   const logger = createServerLogger(settings, false).child({ part: 'api' });
-  const die = (cause: unknown) => {
-    logger.error('the process of the HTTP API failed and exits; the server starts it again', {
-      reason: (cause as Error).message,
-      stack: (cause as Error).stack,
-    });
-    process.exit(1);
-  };
-  process.on('uncaughtException', die);
+  const die = dieOfDefects(logger, 'the process of the HTTP API failed and exits; the server starts it again');
   const running = run(settings, shown, shared, logger);
   running.catch(die);
   return running;

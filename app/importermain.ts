@@ -9,6 +9,7 @@ import { startScheduler } from '../importer/scheduler.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import { startBackupSchedule } from './backupschedule.js';
 import { composeImporter } from './compose.js';
+import { dieOfDefects } from './defects.js';
 import { startDoors } from './doors.js';
 import { startEventDeliveries } from './eventdeliveries.js';
 import { createRemoteHooks, type RemoteHooks } from './hookcalls.js';
@@ -49,14 +50,7 @@ function begin(
   onStep: OnStep,
 ): Promise<Running> {
   const logger = createServerLogger(settings, false).child({ part: role.name });
-  const die = (cause: unknown) => {
-    logger.error('a process of the importer failed and exits; the server starts it again', {
-      reason: (cause as Error).message,
-      stack: (cause as Error).stack,
-    });
-    process.exit(1);
-  };
-  process.on('uncaughtException', die);
+  const die = dieOfDefects(logger, 'a process of the importer failed and exits; the server starts it again');
   const running = run(role, settings, { secrets, hooks: remote?.source }, logger, onStep);
   running.catch(die);
   return running;

@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.js';
 import { loadHooks } from '../importer/hooks/load.js';
 import { OperationError } from '../operations/error.js';
 import type { SettingsChoice } from '../operations/settings.js';
+import { dieOfDefects } from './defects.js';
 import { renewReserve, startOnFullDisk } from './reserve.js';
 import { type ServeProbes, type Services, startServices } from './services.js';
 
@@ -59,15 +60,7 @@ function endInTime({ uploadGraceSeconds, importGraceSeconds }: Settings, logger:
 
 /** Resolves at the first signal; a second one ends the process at once. */
 function nextSignal(logger: Logger): Promise<void> {
-  const die = (cause: unknown) => {
-    logger.error('uncaught error; the server exits', {
-      reason: (cause as Error).message,
-      stack: (cause as Error).stack,
-    });
-    process.exit(1);
-  };
-  process.on('uncaughtException', die);
-  process.on('unhandledRejection', die);
+  dieOfDefects(logger, 'uncaught error; the server exits');
   return new Promise((resolve) => {
     let asked = false;
     const ask = (signal: NodeJS.Signals) => {

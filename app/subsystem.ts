@@ -21,6 +21,7 @@ import { createSessionLimits } from '../server/ssh/sessionlimits.js';
 import { asksForSftp, identifySshdLogin } from '../server/sshd.js';
 import { serveSubsystem } from '../server/subsystem.js';
 import { composeSession, type SessionParts } from './compose.js';
+import { dieOfDefects } from './defects.js';
 
 /** A starting server recovers incomplete uploads, and sessions wait meanwhile. */
 const recoveryWaitMs = 60_000;
@@ -36,7 +37,8 @@ export async function runSubsystem(settings: Settings, choice: SubsystemRequest)
   const variables = readSshdVariables();
   const target = openLog(choice.log ?? (variables.connection === null ? 'stderr' : 'syslog'));
   const logger = createLogger(settings, target ?? undefined).child({ org: choice.org });
-  dieOfDefects(logger);
+  // Its stack is not sent to the client.
+  dieOfDefects(logger, 'uncaught error; the session ends', () => setImmediate(() => process.exit(1)));
   try {
     return await serve(settings, choice, variables, logger, stop);
   } catch (error) {
@@ -202,17 +204,4 @@ function listenForStop(): Stop {
   });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => ask());
   return { asked, ask };
-}
-
-/** A defect ends the process; its stack is logged, and not sent to the client. */
-function dieOfDefects(logger: Logger): void {
-  const die = (cause: unknown): void => {
-    logger.error('uncaught error; the session ends', {
-      reason: (cause as Error).message,
-      stack: (cause as Error).stack,
-    });
-    setImmediate(() => process.exit(1));
-  };
-  process.on('uncaughtException', die);
-  process.on('unhandledRejection', die);
 }

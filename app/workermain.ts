@@ -8,6 +8,7 @@ import { fromText } from '../server/workers/messages.js';
 import { type RunningWorker, startWorker } from '../server/workers/worker.js';
 import { recoverUnsynced, unsyncedPlaceOf } from '../storage/unsynced.js';
 import { composeServer, openWorkplace } from './compose.js';
+import { dieOfDefects } from './defects.js';
 import { followParentEvenHung, tellParent } from './parent.js';
 import { beatMs, type FromWorker, type ToWorker, type WorkerStart } from './workermessages.js';
 
@@ -41,15 +42,7 @@ export function obeyServer(onStep?: (step: IntakeStep) => void): void {
 /** Ends the process when it can't start. */
 function begin(start: WorkerStart, onStep: ((step: IntakeStep) => void) | undefined): Promise<Running> {
   const logger = createServerLogger(start.settings, false).child({ part: 'ssh', worker: start.number });
-  const die = (cause: unknown) => {
-    logger.error('a process for connections failed and exits; the server starts it again', {
-      reason: (cause as Error).message,
-      stack: (cause as Error).stack,
-    });
-    process.exit(1);
-  };
-  process.on('uncaughtException', die);
-  process.on('unhandledRejection', die);
+  const die = dieOfDefects(logger, 'a process for connections failed and exits; the server starts it again');
   beat();
   setInterval(beat, beatMs).unref();
   const running = run(start, logger, onStep);

@@ -62,7 +62,7 @@ export function smallDestination(place: FilePlace, create: () => Promise<DiskFil
   return {
     id,
     file,
-    isSmall: () => file.end() !== null,
+    isSmall: () => file.isInMemory,
     publishUnsynced: async () => {
       const bytes = file.take();
       try {
@@ -77,7 +77,7 @@ export function smallDestination(place: FilePlace, create: () => Promise<DiskFil
     publish: async () => (await onDisk()).publish(),
     park: async () => (await onDisk()).park(),
     discard: async () => {
-      if (file.end() !== null) return file.close();
+      if (file.isInMemory) return file.close();
       // One that could not be stored has left nothing.
       const stored = await file.store().catch(() => null);
       if (stored !== null) await fileDestination(place, stored).discard();
@@ -130,15 +130,15 @@ class SmallFile implements DiskFile {
     this.#timer = setTimeout(() => this.#show(), unseenMs).unref();
   }
 
-  /** The bytes, of a file that has `end`; it takes no more, and is to be closed. */
-  take(): Buffer {
-    clearTimeout(this.#timer);
-    return this.end()!;
+  /** Whether the caller may put the bytes elsewhere: they are in no file. */
+  get isInMemory(): boolean {
+    return this.#kept !== null;
   }
 
-  /** The bytes, which the caller puts elsewhere; null: they are in a file. */
-  end(): Buffer | null {
-    return this.#kept === null ? null : Buffer.concat(this.#kept);
+  /** The bytes, of a file in memory; it takes no more, and is to be closed. */
+  take(): Buffer {
+    clearTimeout(this.#timer);
+    return Buffer.concat(this.#kept!);
   }
 
   store(): Promise<DiskFile> {
@@ -184,8 +184,8 @@ class SmallFile implements DiskFile {
   }
 
   #show(): void {
-    const bytes = this.end();
-    if (bytes === null) return;
+    if (this.#kept === null) return;
+    const bytes = Buffer.concat(this.#kept);
     const made = this.#partial.create().then((file) => this.#fill(file, bytes));
     // If the disk fails now, it will where the bytes are stored or published.
     this.#shown = made.then(
@@ -195,8 +195,7 @@ class SmallFile implements DiskFile {
   }
 
   async #store(): Promise<DiskFile> {
-    clearTimeout(this.#timer);
-    const bytes = this.end()!;
+    const bytes = this.take();
     this.#kept = null;
     const shown = await this.#shown;
     return this.#fill(shown?.file ?? (await this.#partial.create()), bytes.subarray(shown?.bytes ?? 0));

@@ -2,11 +2,10 @@
 import { openWorkplace } from '../../app/compose.js';
 import { settingsSchema } from '../../config/settings.js';
 import { eraseUser } from '../../operations/people/erase.js';
+import { dieAt } from './dieat.js';
 
 const [data, database, email, text, step] = process.argv.slice(2);
 const place = await openWorkplace(settingsSchema.parse({ data, database, databasePool: 4 }));
-const onStep = (reached: string) => {
-  if (reached === step) process.kill(process.pid, 'SIGKILL');
-};
+const onStep = dieAt(step);
 await eraseUser(place, 'acme', email!, { texts: [text!], waitMs: 0, removesUnsearched: false, onStep });
 process.exit(7); // the step was never reached

@@ -6,6 +6,7 @@ import { openControl, openDirectory } from '../../db/connection.js';
 import { workNext } from '../../importer/run/worker.js';
 import { loadMaster } from '../../keys/master/master.js';
 import { openOrgIdentity } from '../../keys/master/orgidentity.js';
+import { dieAt } from './dieat.js';
 
 const [data, database, step, clock] = process.argv.slice(2);
 const settings = settingsSchema.parse({ data, database, databasePool: 4 });
@@ -21,8 +22,6 @@ await workNext({
   now: () => Number(clock),
   owner: `child-${process.pid}`,
   isStopping: () => false,
-  onStep: (reached) => {
-    if (reached === step) process.kill(process.pid, 'SIGKILL');
-  },
+  onStep: dieAt(step),
 });
 process.exit(7); // the step was never reached

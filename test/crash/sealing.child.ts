@@ -2,11 +2,10 @@
 import { openWorkplace } from '../../app/compose.js';
 import { settingsSchema } from '../../config/settings.js';
 import { sealDirectory, unsealDirectory } from '../../operations/directoryseal.js';
+import { dieAt } from './dieat.js';
 
 const [data, what, step] = process.argv.slice(2);
 const place = await openWorkplace(settingsSchema.parse({ data }), { withoutDirectory: true });
 const convert = what === 'seal' ? sealDirectory : unsealDirectory;
-await convert(place, (reached) => {
-  if (reached === step) process.kill(process.pid, 'SIGKILL');
-});
+await convert(place, dieAt(step));
 process.exit(7); // the step was never reached

@@ -4,11 +4,10 @@ import { createSilentLogger } from '../../config/logger.js';
 import { settingsSchema } from '../../config/settings.js';
 import { workDepsOf } from '../../operations/doors.js';
 import { workOn } from '../../sources/work.js';
+import { dieAt } from './dieat.js';
 
 const [data, id, step] = process.argv.slice(2);
 const place = await openWorkplace(settingsSchema.parse({ data, sourceSettleSeconds: 0 }));
-const onStep = (reached: string) => {
-  if (reached === step) process.kill(process.pid, 'SIGKILL');
-};
+const onStep = dieAt(step);
 await workOn({ ...workDepsOf(place, createSilentLogger()), onStep }, Number(id), new AbortController().signal);
 process.exit(7); // the step was never reached

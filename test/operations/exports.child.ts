@@ -7,6 +7,7 @@ import { findSubscriber } from '../../db/control/eventsubscribers.js';
 import { findOrg } from '../../db/control/orgs.js';
 import { loadMaster } from '../../keys/master/master.js';
 import { type ExportStep, makeExport } from '../../operations/exports/deliverer.js';
+import { dieAt } from '../crash/dieat.js';
 
 const [data, id, event, at, step, partBytes] = process.argv.slice(2) as [
   string,
@@ -25,11 +26,7 @@ const deps = {
   org: async (org: string) => (await findOrg(control.read, org))!,
   loadMaster: () => loadMaster(paths),
   ...(partBytes !== undefined && { partBytes: Number(partBytes) }),
-  onStep: (name: ExportStep) => {
-    if (name !== step) return;
-    process.kill(process.pid, 'SIGKILL');
-    return new Promise<void>(() => {});
-  },
+  onStep: dieAt(step),
 };
 const subscriber = (await findSubscriber(control.read, id))!;
 const outcome = await makeExport(deps, subscriber, { id: event, at: Number(at) }, new AbortController().signal);

@@ -1,22 +1,19 @@
 /** A server on loopback with a real space and intake behind it, and one organization that may log in. */
 import ssh2, { type ConnectConfig } from 'ssh2';
 import { createSilentLogger, type Logger } from '../../config/logger.js';
-import { type Paths, pathsOf } from '../../config/paths.js';
+import type { Paths } from '../../config/paths.js';
 import type { Db } from '../../db/connection.js';
-import { insertOrg, type Org } from '../../db/control/orgs.js';
+import type { Org } from '../../db/control/orgs.js';
 import { createIntake, type IntakeDeps, type IntakeService } from '../../intake/intake.js';
-import { type HostKey, loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
+import type { HostKey } from '../../keys/host/hostkeys.js';
 import { createAccessWatch } from '../../keys/login/accesswatch.js';
 import { createAuthenticator } from '../../keys/login/authenticate.js';
-import { loadOrCreateMaster } from '../../keys/master/master.js';
-import { createOrgIdentity, openOrgIdentity } from '../../keys/master/orgidentity.js';
 import { startServer } from '../../server/server.js';
 import type { RunningServer, ServerSettings } from '../../server/types.js';
-import { openSpace } from '../../storage/space.js';
 import type { Space } from '../../storage/types.js';
 import { openFresh } from './databases.js';
-import { allowKey, type KeyPair, newKeyPair } from './keys.js';
-import { sampleOrg } from './samples.js';
+import type { KeyPair } from './keys.js';
+import { laySite } from './site.js';
 import type { Scope } from './temporary.js';
 
 export interface TestServer extends RunningServer {
@@ -45,20 +42,9 @@ export async function startTestServer(
   scope.after(() => running?.stop(0));
   const { control, settings: defaults } = await openFresh(scope, 'sqlite');
   const settings = { ...defaults, ...intakeChange };
-  const paths = pathsOf(settings);
-  const { master } = await loadOrCreateMaster(paths);
-  const { keys: hostKeys } = await loadOrCreateHostKeys(paths.hostKeys);
-  const identity = (org: Org) => openOrgIdentity(master, org);
+  const site = await laySite(control, settings, now);
+  const { paths, hostKeys, identity, org, key, space, addOrg } = site;
   const intake = createIntake({ control, paths, settings, logger, now, identity });
-  const spaceOf = (org: Org): Space => openSpace({ control, paths, settings, org, now, identity: () => identity(org) });
-  const addOrg = async (id: string, orgChange: Partial<Org> = {}): Promise<Org> => {
-    const org = sampleOrg(id, { ...(await createOrgIdentity(master.recipient)), ...orgChange });
-    await insertOrg(control.write, org);
-    return org;
-  };
-  const org = await addOrg('acme');
-  const key = newKeyPair();
-  await allowKey(control, 'acme', key);
   const authenticator = createAuthenticator({ control, settings, now });
   running = await startServer({
     settings: { ...settings, host: '127.0.0.1', port: 0, ...change },
@@ -67,11 +53,11 @@ export async function startTestServer(
     hostKeys,
     authenticator,
     access: createAccessWatch({ control, authenticator, logger, now }),
-    openSession: (login, sender) => ({ space: spaceOf(login.org), intake: intake.forSender(login.org, sender) }),
+    openSession: site.sessionsOf(intake),
     now,
   });
   const login = { host: running.host, port: running.port, username: 'acme', privateKey: key.private };
-  return { ...running, control, paths, hostKeys, intake, org, key, space: spaceOf(org), addOrg, login };
+  return { ...running, control, paths, hostKeys, intake, org, key, space, addOrg, login };
 }
 
 /** An ssh2 client that is logged in; it is closed with the test. Rejects when it is not let in. */

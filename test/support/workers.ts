@@ -1,23 +1,15 @@
 /** A server whose workers are in this process: their messages go through JSON as between processes, and only the sockets do not. */
 import type { Socket } from 'node:net';
 import { createSilentLogger } from '../../config/logger.js';
-import { pathsOf } from '../../config/paths.js';
-import { insertOrg, type Org } from '../../db/control/orgs.js';
 import { createIntake, type IntakeDeps, type IntakeService } from '../../intake/intake.js';
-import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
 import { createAccessWatch } from '../../keys/login/accesswatch.js';
 import { createAuthenticator } from '../../keys/login/authenticate.js';
-import { loadOrCreateMaster } from '../../keys/master/master.js';
-import { createOrgIdentity, openOrgIdentity } from '../../keys/master/orgidentity.js';
 import type { ServerSettings } from '../../server/types.js';
 import { type Front, type Port, startFront, type Workers } from '../../server/workers/front.js';
 import type { FrontMessage, WorkerMessage } from '../../server/workers/messages.js';
 import { type RunningWorker, startWorker } from '../../server/workers/worker.js';
-import { openSpace } from '../../storage/space.js';
-import type { Space } from '../../storage/types.js';
 import type { TestDatabases } from './databases.js';
-import { allowKey, newKeyPair } from './keys.js';
-import { sampleOrg } from './samples.js';
+import { laySite } from './site.js';
 import type { Scope } from './temporary.js';
 
 type OpenDatabases = (scope: Scope) => Promise<TestDatabases>;
@@ -48,20 +40,9 @@ export async function startWithWorkers(
   });
   const { control, settings: defaults } = await openDatabases(scope);
   const settings = { ...defaults, ...intakeChange, host: '127.0.0.1', port: 0, ...change };
-  const paths = pathsOf(settings);
   const logger = createSilentLogger();
-  const { master } = await loadOrCreateMaster(paths);
-  const { keys: hostKeys } = await loadOrCreateHostKeys(paths.hostKeys);
-  const identity = (org: Org) => openOrgIdentity(master, org);
-  const spaceOf = (org: Org): Space => openSpace({ control, paths, settings, org, now, identity: () => identity(org) });
-  const addOrg = async (id: string, orgChange: Partial<Org> = {}): Promise<Org> => {
-    const org = sampleOrg(id, { ...(await createOrgIdentity(master.recipient)), ...orgChange });
-    await insertOrg(control.write, org);
-    return org;
-  };
-  const org = await addOrg('acme');
-  const key = newKeyPair();
-  await allowKey(control, 'acme', key);
+  const site = await laySite(control, settings, now);
+  const { paths, hostKeys, identity, org, key, space, addOrg } = site;
   let hear: Parameters<Workers['listen']>[0] | null = null;
   const begin = (number: number): Member => {
     const authenticator = createAuthenticator({ control, settings, now });
@@ -75,7 +56,7 @@ export async function startWithWorkers(
     const worker = startWorker({
       ...{ settings, logger, control, hostKeys, authenticator, now, tell, name: `worker ${number}` },
       access: createAccessWatch({ control, authenticator, logger, now }),
-      openSession: (login, sender) => ({ space: spaceOf(login.org), intake: intake.forSender(login.org, sender) }),
+      openSession: site.sessionsOf(intake),
       memory: intake.memory,
       auditRate: control.auditRate,
       isGuest: true,
@@ -119,5 +100,5 @@ export async function startWithWorkers(
     privateKey: key.private,
   };
   const { front, members } = running;
-  return { front, members, control, settings, org, key, addOrg, login, space: spaceOf(org), paths, logger };
+  return { front, members, control, settings, org, key, addOrg, login, space, paths, logger };
 }
