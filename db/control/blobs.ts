@@ -1,4 +1,5 @@
 /** Sealed files: the organization, sizes and hash of each. Their bytes are in the blob store. */
+import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { insertLater } from '../script.js';
 
@@ -59,9 +60,12 @@ export async function findBlob(db: Queryable, id: string): Promise<BlobRow | nul
   return row === undefined ? null : fromStored(row);
 }
 
-/** Whether one of these has, or had, a row: of a blob, or of an upload that is in progress or was cut off. */
+/**
+ * Whether one of these has, or had, a row: of a blob, or of an upload that is in progress or was cut off. Such an upload becomes a blob,
+ * and never the other way round: in this order none is missed.
+ */
 export async function knowsAny(db: Queryable, ids: readonly string[]): Promise<boolean> {
-  for (const table of ['blobs', 'partials'])
+  for (const table of ['partials', 'blobs'])
     if ((await db(table).whereIn('id', ids).first('id')) !== undefined) return true;
   return false;
 }
@@ -87,22 +91,27 @@ export async function listBlobs(db: Queryable, org: string): Promise<BlobRow[]> 
  * is kept when its bytes are deleted, because the upload's record refers to its size and hash.
  */
 export async function isBlobLive(db: Queryable, id: string): Promise<boolean> {
-  const entry = await db('entries').where({ blob_id: id }).first('id');
-  if (entry !== undefined) return true;
-  return (await db('uploads').where({ blob_id: id }).whereIn('state', waitingStates).first('id')) !== undefined;
+  return (await db('blobs').where({ id }).where(isNeeded(db)).first('id')) !== undefined;
+}
+
+/**
+ * Of rows of `blobs`. One condition, and so one snapshot: the end of a run gives a file its name in the archive while its upload stops to wait. Of two
+ * statements, one before and one after it, the first would find no name and the second no wait.
+ */
+export function isNeeded(db: Queryable): Knex.QueryCallback {
+  return (needed) =>
+    needed
+      .whereExists(db('entries').select(db.raw('1')).whereRaw('entries.blob_id = blobs.id'))
+      .orWhereExists(
+        db('uploads').select(db.raw('1')).whereRaw('uploads.blob_id = blobs.id').whereIn('state', waitingStates),
+      );
 }
 
 /** Every blob whose bytes must be there, in the order of their ids, from after `afterId`; at most `limit`. */
 export async function listLiveBlobs(db: Queryable, afterId: string | null, limit: number): Promise<BlobRow[]> {
   const rows: Stored[] = await db('blobs')
     .where('id', '>', afterId ?? '')
-    .where((live) =>
-      live
-        .whereExists(db('entries').select(db.raw('1')).whereRaw('entries.blob_id = blobs.id'))
-        .orWhereExists(
-          db('uploads').select(db.raw('1')).whereRaw('uploads.blob_id = blobs.id').whereIn('state', waitingStates),
-        ),
-    )
+    .where(isNeeded(db))
     .orderBy('id')
     .limit(limit)
     .select('blobs.*');

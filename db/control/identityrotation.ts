@@ -1,6 +1,6 @@
 /** The identity that each blob is sealed to: the progress of a rotation of an organization's identity. */
 import type { Queryable } from '../connection.js';
-import { type BlobRow, waitingStates } from './blobs.js';
+import { type BlobRow, isNeeded } from './blobs.js';
 
 export interface Rewrapped {
   id: string;
@@ -74,13 +74,5 @@ export async function listUnendedRuns(
 }
 
 function selectLive(db: Queryable, org: string | readonly string[]) {
-  return db('blobs')
-    .whereIn('org_id', [org].flat())
-    .where((live) =>
-      live
-        .whereExists(db('entries').select(db.raw('1')).whereRaw('entries.blob_id = blobs.id'))
-        .orWhereExists(
-          db('uploads').select(db.raw('1')).whereRaw('uploads.blob_id = blobs.id').whereIn('state', waitingStates),
-        ),
-    );
+  return db('blobs').whereIn('org_id', [org].flat()).where(isNeeded(db));
 }

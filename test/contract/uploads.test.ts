@@ -151,4 +151,38 @@ onEveryDatabase('uploads', (open) => {
     await deleteOrg(write, 'acme');
     assert.deepEqual(await listBlobs(read, 'acme'), []);
   });
+
+  test('a blob lives while its upload goes from the run into the archive, whenever that is committed', async (t) => {
+    const { control, add, blobOf } = await openQueue(await open(t));
+    const { read, write, transact } = control;
+    // A newer version has taken its name while the run reads it.
+    const upload = await add('/a.csv', 1);
+    await claimUploads(write, 'acme', 1);
+    const blobId = await blobOf(upload);
+    const settle = () =>
+      transact(async (tx) => {
+        const attributes = { size: 1, mode: 0o644, mtimeMs: 0, atimeMs: 0, createdAt: 0 };
+        const place = { org: 'acme', dir: '/.archive', name: 'a.csv', kind: 'file' as const };
+        await insertEntry(tx, { ...place, ...attributes, blobId, uploadId: upload });
+        await settleUpload(tx, upload, { state: 'imported', archivedAs: '/.archive/a.csv', at: 2 });
+      });
+    assert.equal(await isBlobLive(afterFirstStatement(read, settle), blobId), true);
+    await settle();
+    assert.equal(await isBlobLive(read, blobId), true);
+  });
 });
+
+/** As `db`; `work` is done between the first statement of `db` and the second one. */
+function afterFirstStatement(db: Db['read'], work: () => Promise<void>): Db['read'] {
+  let statements = 0;
+  return new Proxy(db, {
+    apply(target, self, given) {
+      const builder = Reflect.apply(target, self, given);
+      const run = builder.then.bind(builder);
+      // biome-ignore lint/suspicious/noThenProperty: the builder is a thenable that runs its statement.
+      builder.then = (done: never, failed: never) =>
+        (statements++ === 1 ? work().then(() => run()) : run()).then(done, failed);
+      return builder;
+    },
+  });
+}

@@ -12,6 +12,7 @@ import { askDropslot, type RunOptions, runDropslot, type Served, startServe } fr
 import { until } from '../support/session.js';
 import {
   missingSwift,
+  type Passing,
   type StoreProxy,
   type Swift,
   startStoreProxy,
@@ -175,7 +176,9 @@ test('the requests that an upload, its check and its import cost', options, asyn
   const client = await connect(t, onA, privateKey);
   const count = () => {
     const counts: Record<string, number> = {};
-    for (const { action } of proxy.seen.splice(0)) counts[action] = (counts[action] ?? 0) + 1;
+    // One that the store failed is sent again: on a busy machine it may.
+    const isAnswered = ({ status }: Passing) => status !== null && status < 500;
+    for (const { action } of proxy.seen.splice(0).filter(isAnswered)) counts[action] = (counts[action] ?? 0) + 1;
     return counts;
   };
   const put = async (name: string) => {

@@ -86,6 +86,8 @@ export interface Passing {
   /** One of the names of the S3 API: `UploadPart`, `CompleteMultipartUpload`. */
   action: string;
   headers: IncomingMessage['headers'];
+  /** Of the store's answer; null: there is none, and the request is sent once more. */
+  status: number | null;
 }
 
 /**
@@ -140,6 +142,7 @@ export async function startStoreProxy(scope: Scope, store: Pick<Swift, 'port'>):
         agent: false,
       },
       (from) => {
+        passing.status = from.statusCode!;
         if (trouble === 'lost') {
           from.resume();
           from.on('end', () => incoming.socket.destroy());
@@ -217,5 +220,5 @@ function describe({ method = '', url = '', headers }: IncomingMessage): Passing 
     [method === 'GET' && query.has('list-type'), 'ListObjects'],
     [method === 'GET', 'GetObject'],
   ];
-  return { method, url, headers, action: named.find(([isIt]) => isIt)?.[1] ?? method };
+  return { method, url, headers, action: named.find(([isIt]) => isIt)?.[1] ?? method, status: null };
 }
