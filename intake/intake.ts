@@ -313,7 +313,9 @@ class SenderIntake implements Intake {
     shared?.addReader();
     try {
       const resumed = options.truncate || shared !== null ? null : state.partial;
-      const claim = await this.#deps.quota.claim(this.#org, isNew, resumed?.size ?? 0);
+      // An interrupted upload counts as a file: one that takes its place is none more.
+      const isMore = isNew && state.partial === null;
+      const claim = await this.#deps.quota.claim(this.#org, isMore, resumed?.size ?? 0);
       try {
         if (isNew) checkPathLimits(path, claim.limits);
         return await this.#beginUpload(path, { state, options, claim, resumed, shared, own, lease });

@@ -39,28 +39,28 @@ export async function finishFile(
   const now = await place.look(file.name);
   if (now === null) {
     // A crash prevented the last step. Otherwise a share that is not mounted shows no file either.
-    if (file.isLeaving === true) await forgetTaken(control.write, id, file.name);
+    if (file.isLeaving === true) await forgetTaken(control.write, id, file);
     return file.isLeaving === true;
   }
   if (now.size !== file.size || now.mtimeMs !== file.mtimeMs) {
-    await settleTaken(control.write, id, file.name);
+    await settleTaken(control.write, id, file);
     return false;
   }
   try {
     const markers = await findMarkers(source, place, file.name);
     // The file last: a marker without a file would be left for good.
-    if (file.isLeaving !== true && file.isRefused !== true) await markLeaving(control.write, id, file.name);
+    if (file.isLeaving !== true && file.isRefused !== true) await markLeaving(control.write, id, file);
     for (const name of [...markers, file.name]) await leave(source, place, name, state);
   } catch (error) {
     if (!(error instanceof SourceError) || !['refused', 'folder', 'changing'].includes(error.code)) throw error;
     // It is still there: should a share that is not mounted show no file later, it was not deleted.
-    if (error.code !== 'changing' && file.isRefused !== true) await markRefused(control.write, id, file.name);
+    if (error.code !== 'changing' && file.isRefused !== true) await markRefused(control.write, id, file);
     const act = config.after.kind === 'delete' ? 'deleted' : 'moved';
     problem(`${file.name} was taken, and could not be ${act}: ${error.message}`);
     return false;
   }
   await onStep?.('finished');
-  await forgetTaken(control.write, id, file.name);
+  await forgetTaken(control.write, id, file);
   return true;
 }
 

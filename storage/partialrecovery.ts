@@ -1,11 +1,6 @@
 /** Recovers, at the start of a server, the uploads that a crash cut off: keeps their readable chunks and removes the rest. */
-import {
-  deletePartial,
-  keepPartial,
-  listAllPartials,
-  listPartialIds,
-  type PartialRow,
-} from '../db/control/partials.js';
+import { keepLeftPartial } from '../db/control/partiallease.js';
+import { deletePartial, listAllPartials, listPartialIds, type PartialRow } from '../db/control/partials.js';
 import { loadNodeKey } from '../keys/master/nodekey.js';
 import { systemDisk } from './disk.js';
 import { openPartial, type PartialPlace, partialPath, removePartials } from './partials.js';
@@ -78,7 +73,7 @@ async function recover(place: RecoveryPlace, row: PartialRow, recovered: Recover
     recovered.removed++;
     return;
   }
-  const forgotten = await control.transact((tx) => keepPartial(tx, row, size));
+  const forgotten = await control.transact((tx) => keepLeftPartial(tx, row, size));
   await removePartials(place, forgotten);
   if (!forgotten.includes(row.id)) recovered.kept++;
 }

@@ -63,7 +63,7 @@ export class Quota {
   }
 
   /**
-   * Begins the claim of one upload. `isNew`: no file has its name yet. `resumedBytes`: stored bytes of the partial that it
+   * Begins the claim of one upload. `isNew`: no file or partial has its name yet. `resumedBytes`: stored bytes of the partial that it
    * resumes, which are removed when it is complete.
    * @throws SpaceError `quota`, `no_space`
    */

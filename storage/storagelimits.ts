@@ -2,7 +2,7 @@
 import type { Settings } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import type { LimitName, Org } from '../db/control/orgs.js';
-import { countEntries } from '../db/control/usage.js';
+import { measureUsage } from '../db/control/usage.js';
 import { hasControl } from './path.js';
 import { SpaceError } from './types.js';
 
@@ -29,6 +29,6 @@ export function checkPathLimits(path: string, { maxFolderDepth, maxNameBytes }: 
 
 /** Checks that there may be one more file or folder. @throws SpaceError `quota` */
 export async function checkCount(tx: Queryable, org: Org, { maxFiles }: Limits): Promise<void> {
-  if ((await countEntries(tx, org.id)) >= maxFiles)
+  if ((await measureUsage(tx, org.id)).entries >= maxFiles)
     throw new SpaceError('quota', `${org.id} has ${maxFiles} files and folders, as many as it may`);
 }

@@ -107,6 +107,23 @@ export function isNeeded(db: Queryable): Knex.QueryCallback {
       );
 }
 
+/** Deletes those to which no name and no upload refers; their ids. */
+export async function deleteBlobsWithoutNames(tx: Queryable, ids: readonly string[]): Promise<string[]> {
+  const gone: string[] = [];
+  for (let from = 0; from < ids.length; from += mostIds) {
+    const some = ids.slice(from, from + mostIds);
+    const refers = (table: string) => tx(table).select(tx.raw('1')).whereRaw('blob_id = blobs.id');
+    const blobs = tx('blobs').whereIn('id', some);
+    await blobs.clone().whereNotExists(refers('entries')).whereNotExists(refers('uploads')).delete();
+    const left = new Set<string>(await blobs.clone().pluck('id'));
+    gone.push(...some.filter((id) => !left.has(id)));
+  }
+  return gone;
+}
+
+/** As few as one statement takes on each database. */
+const mostIds = 500;
+
 /** Every blob whose bytes must be there, in the order of their ids, from after `afterId`; at most `limit`. */
 export async function listLiveBlobs(db: Queryable, afterId: string | null, limit: number): Promise<BlobRow[]> {
   const rows: Stored[] = await db('blobs')

@@ -1,8 +1,9 @@
 /** Files that wait to be checked before any import, and the lease under which one importer checks those of an organization. */
 import type { Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
-import { type BlobRow, insertBlob } from './blobs.js';
+import { type BlobRow, deleteBlobsWithoutNames, insertBlob } from './blobs.js';
 import { deleteEntry, ensureFolders, insertEntry, lockEntry } from './entries.js';
+import type { ExpiredFile } from './retention.js';
 import type { CheckVerdict } from './uploads.js';
 
 /** dry_run: a file below `/dry-run`; queued: a file that the next slot imports. */
@@ -174,6 +175,8 @@ export interface CheckedFile {
   uploadId: number;
   /** Its path when it was read: under another name it is checked again. */
   uploadPath: string;
+  /** What was read: the person of an erasure request may have been removed from the file since. */
+  blobId: string;
   type: 'users' | 'teams' | null;
   rows: number;
   refused: boolean;
@@ -191,7 +194,7 @@ export interface CheckedFile {
 export async function settleCheck(
   tx: Queryable,
   of: { org: string; kind: CheckKind; owner: string; at: number },
-  { uploadId, uploadPath, type, rows, refused, verdict, reports }: CheckedFile,
+  { uploadId, uploadPath, blobId, type, rows, refused, verdict, reports }: CheckedFile,
 ): Promise<{ isSettled: boolean; freed: string[] }> {
   const unwanted = reports.flatMap(({ blob }) => (blob === null ? [] : [blob.id]));
   const lease = await tx('check_leases').where({ org_id: of.org, owner: of.owner }).forUpdate().first();
@@ -204,7 +207,7 @@ export async function settleCheck(
     ...(of.kind === 'dry_run' && { state: 'checked' }),
   };
   const settled = await tx('uploads')
-    .where({ id: uploadId, state: of.kind, path: uploadPath })
+    .where({ id: uploadId, state: of.kind, path: uploadPath, blob_id: blobId })
     .whereNull('checked_at')
     .update(learned);
   if (settled === 0) return { isSettled: false, freed: unwanted };
@@ -290,11 +293,12 @@ async function removeFiles(tx: Queryable, org: string, dir: string, names: reado
   const files = tx('entries').where({ org_id: org, dir, kind: 'file' }).whereNull('upload_id').whereIn('name', names);
   const rows: { id: number; blob_id: string }[] = await files.forUpdate().select('id', 'blob_id');
   if (rows.length === 0) return [];
-  const blobs = rows.map(({ blob_id }) => blob_id);
   const ids = rows.map(({ id }) => id);
   await tx('entries').whereIn('id', ids).delete();
-  await tx('blobs').whereIn('id', blobs).delete();
-  return blobs;
+  return deleteBlobsWithoutNames(
+    tx,
+    rows.map(({ blob_id }) => blob_id),
+  );
 }
 
 function split(path: string): { dir: string; name: string } {
@@ -324,8 +328,8 @@ export async function replaceFile(
   const old = await lockEntry(tx, org, path);
   if (old?.kind === 'file' && old.uploadId === null) {
     await deleteEntry(tx, old.id);
-    await tx('blobs').where({ id: old.blobId! }).delete();
-    freed.push(old.blobId!);
+    // A report has a second name beside the archived file.
+    freed.push(...(await deleteBlobsWithoutNames(tx, [old.blobId!])));
   }
   if (blob === null) return freed;
   await insertBlob(tx, { ...blob, org, createdAt: now });
@@ -334,20 +338,12 @@ export async function replaceFile(
   return freed;
 }
 
-/** A file that a dry run was made of: where it is stored. */
-export interface SpentFile {
-  entryId: number;
-  org: string;
-  blobId: string;
-}
-
 /** Files of dry runs that were made before a time; at most `limit`. */
-export async function listSpentFiles(db: Queryable, before: number, limit: number): Promise<SpentFile[]> {
-  const rows = await db('uploads')
+export function listSpentFiles(db: Queryable, before: number, limit: number): Promise<ExpiredFile[]> {
+  return db('uploads')
     .join('entries', 'entries.upload_id', 'uploads.id')
     .where('uploads.state', 'checked')
     .where('uploads.checked_at', '<', before)
     .limit(limit)
-    .select('entries.id', 'entries.org_id', 'entries.blob_id');
-  return rows.map((row) => ({ entryId: row.id, org: row.org_id, blobId: row.blob_id }));
+    .select({ entryId: 'entries.id', org: 'entries.org_id', dir: 'dir', name: 'name', blobId: 'entries.blob_id' });
 }

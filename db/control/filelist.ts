@@ -4,6 +4,7 @@
  */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
+import { pathOf } from './treelayout.js';
 import type { UploadState } from './uploads.js';
 
 export interface StoredFile {
@@ -84,7 +85,7 @@ function selectFiles(db: Queryable, org: string): Knex.QueryBuilder {
 
 function fromRow(row: Row): StoredFile {
   return {
-    path: `${row.dir === '/' ? '' : row.dir}/${row.name}`,
+    path: pathOf(row),
     kind: row.kind,
     size: row.size,
     mtimeMs: row.mtime_ms,

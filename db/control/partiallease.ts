@@ -2,6 +2,8 @@
 import type { Queryable } from '../connection.js';
 import { databaseNow } from '../databaseclock.js';
 import { keepPartial, listSilentPartials, type PartialRow } from './partials.js';
+import { pathOf } from './treelayout.js';
+import { hasNewerUpload } from './uploads.js';
 
 /** How often a server renews the lease of an upload. */
 export const beatMs = 5_000;
@@ -28,7 +30,17 @@ export async function takeOverPartial(tx: Queryable, row: PartialRow, size: numb
     .where({ id: row.id, state: 'open' })
     .where('beat_at', '<', databaseNow(tx, deadMs))
     .delete();
-  return taken === 0 ? null : keepPartial(tx, row, size);
+  return taken === 0 ? null : keepLeftPartial(tx, row, size);
+}
+
+/**
+ * As keepPartial, for an upload whose server has died. Its sender may have sent the file again since, to another server: beside that
+ * version the older bytes would be shown under its name once it is imported, and be continued with bytes of the next file.
+ */
+export async function keepLeftPartial(tx: Queryable, row: PartialRow, size: number): Promise<string[]> {
+  if (!(await hasNewerUpload(tx, row.org, pathOf(row), row.begunAt))) return keepPartial(tx, row, size);
+  await tx('partials').where({ id: row.id }).delete();
+  return [row.id];
 }
 
 /** false: another server has taken the upload over. */

@@ -1,13 +1,16 @@
 /** Deletes files whose retention time is over: archived files, reports, and folders that have become empty. */
-import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
+import { deleteBlobsWithoutNames } from './blobs.js';
 import { deleteEntry, hasEntries, lockEntry } from './entries.js';
 import { isBelow } from './folders.js';
-import { archiveRoot, expiringRoots, linkedExportsRoot, mailedExportsRoot, reportsRoot } from './treelayout.js';
+import { archiveRoot, expiringRoots, linkedExportsRoot, mailedExportsRoot, pathOf, reportsRoot } from './treelayout.js';
 
 export interface ExpiredFile {
   entryId: number;
   org: string;
+  /** Under another name, or in another folder, it is not that file any more. */
+  dir: string;
+  name: string;
   blobId: string;
 }
 
@@ -34,8 +37,7 @@ export async function listExpiredFiles(db: Queryable, cutoffs: Cutoffs, limit: n
     // Reports that lie beside their files.
     ...(archived === null ? [] : await writtenBefore(db, archiveRoot, archived, limit)),
   ].slice(0, limit);
-  const files = found.map((row) => ({ entryId: row.id, org: row.org_id, blobId: row.blob_id }));
-  return files.filter((file) => file.org === files[0]?.org);
+  return found.filter(({ org }) => org === found[0]!.org);
 }
 
 /**
@@ -45,14 +47,17 @@ export async function listExpiredFiles(db: Queryable, cutoffs: Cutoffs, limit: n
 export async function deleteExpiredFiles(tx: Queryable, files: readonly ExpiredFile[]): Promise<ExpiredFile[]> {
   const gone: ExpiredFile[] = [];
   for (const file of files) {
-    if ((await tx('entries').where({ id: file.entryId, blob_id: file.blobId }).delete()) === 0) continue;
+    const { entryId: id, dir, name, blobId } = file;
+    if ((await tx('entries').where({ id, dir, name, blob_id: blobId }).delete()) === 0) continue;
     gone.push(file);
-    await tx('blobs')
-      .where({ id: file.blobId })
-      .whereNotExists(isReferred(tx, 'entries'))
-      .whereNotExists(isReferred(tx, 'uploads'))
+    await tx('check_reports')
+      .where({ org_id: file.org, path: pathOf(file) })
       .delete();
   }
+  await deleteBlobsWithoutNames(
+    tx,
+    gone.map(({ blobId }) => blobId),
+  );
   return gone;
 }
 
@@ -88,13 +93,9 @@ export async function listUnfinishedRuns(db: Queryable): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-interface Found {
-  id: number;
-  org_id: string;
-  blob_id: string;
-}
+const columns = { entryId: 'entries.id', org: 'org_id', dir: 'dir', name: 'name', blobId: 'blob_id' };
 
-function settledBefore(db: Queryable, states: string[], before: number, limit: number): Promise<Found[]> {
+function settledBefore(db: Queryable, states: string[], before: number, limit: number): Promise<ExpiredFile[]> {
   return db('uploads')
     .join('entries', 'entries.upload_id', 'uploads.id')
     .whereIn('uploads.state', states)
@@ -102,10 +103,10 @@ function settledBefore(db: Queryable, states: string[], before: number, limit: n
     .where(isBelow(archiveRoot, 'entries.dir'))
     .orderBy(['entries.org_id', 'entries.id'])
     .limit(limit)
-    .select<Found[]>('entries.id', 'entries.org_id', 'entries.blob_id');
+    .select<ExpiredFile[]>(columns);
 }
 
-function writtenBefore(db: Queryable, root: string, before: number, limit: number): Promise<Found[]> {
+function writtenBefore(db: Queryable, root: string, before: number, limit: number): Promise<ExpiredFile[]> {
   return db('entries')
     .where({ kind: 'file' })
     .whereNull('upload_id')
@@ -113,10 +114,10 @@ function writtenBefore(db: Queryable, root: string, before: number, limit: numbe
     .where(isBelow(root, 'entries.dir'))
     .orderBy(['org_id', 'id'])
     .limit(limit)
-    .select<Found[]>('id', 'org_id', 'blob_id');
+    .select<ExpiredFile[]>(columns);
 }
 
-function writtenIn(db: Queryable, dirs: readonly string[], before: number, limit: number): Promise<Found[]> {
+function writtenIn(db: Queryable, dirs: readonly string[], before: number, limit: number): Promise<ExpiredFile[]> {
   return db('entries')
     .where({ kind: 'file' })
     .whereIn('dir', [...dirs])
@@ -124,9 +125,5 @@ function writtenIn(db: Queryable, dirs: readonly string[], before: number, limit
     .where('created_at', '<=', before)
     .orderBy(['org_id', 'id'])
     .limit(limit)
-    .select<Found[]>('id', 'org_id', 'blob_id');
-}
-
-function isReferred(db: Queryable, table: string): Knex.QueryBuilder {
-  return db(table).select(db.raw('1')).whereRaw('blob_id = blobs.id');
+    .select<ExpiredFile[]>(columns);
 }

@@ -60,38 +60,43 @@ export async function recordTaken(
 export async function recordSeen(
   db: Queryable,
   source: number,
-  { name, size, mtimeMs, isPending }: Pick<TakenFile, 'name' | 'size' | 'mtimeMs' | 'isPending'>,
+  file: Version & Pick<TakenFile, 'size' | 'mtimeMs' | 'isPending'>,
   at: number,
 ): Promise<void> {
-  await db('source_files')
-    .where({ source_id: source, name })
-    .update({
-      size,
-      mtime_ms: mtimeMs,
-      seen_at: at,
-      is_pending: isPending ? states.pending : states.kept,
-      gone_at: null,
-    });
+  await versionOf(db, source, file).update({
+    size: file.size,
+    mtime_ms: file.mtimeMs,
+    seen_at: at,
+    is_pending: file.isPending ? states.pending : states.kept,
+    gone_at: null,
+  });
 }
 
 /** It is deleted or moved next: a crash can separate that from the row's removal. */
-export async function markLeaving(db: Queryable, source: number, name: string): Promise<void> {
-  await db('source_files').where({ source_id: source, name }).update({ is_pending: states.leaving });
+export async function markLeaving(db: Queryable, source: number, file: Version): Promise<void> {
+  await versionOf(db, source, file).update({ is_pending: states.leaving });
 }
 
 /** Its source has refused to delete or move it. One write for all its refusals. */
-export async function markRefused(db: Queryable, source: number, name: string): Promise<void> {
-  await db('source_files').where({ source_id: source, name }).update({ is_pending: states.refused });
+export async function markRefused(db: Queryable, source: number, file: Version): Promise<void> {
+  await versionOf(db, source, file).update({ is_pending: states.refused });
 }
 
 /** It was deleted or moved at its source: a file that comes under its name is new. */
-export async function forgetTaken(db: Queryable, source: number, name: string): Promise<void> {
-  await db('source_files').where({ source_id: source, name }).delete();
+export async function forgetTaken(db: Queryable, source: number, file: Version): Promise<void> {
+  await versionOf(db, source, file).delete();
 }
 
 /** Its sender keeps it: nothing is done to it any more. */
-export async function settleTaken(db: Queryable, source: number, name: string): Promise<void> {
-  await db('source_files').where({ source_id: source, name }).update({ is_pending: states.kept });
+export async function settleTaken(db: Queryable, source: number, file: Version): Promise<void> {
+  await versionOf(db, source, file).update({ is_pending: states.kept });
+}
+
+/** A node that stood still may be the second one: another has the source, and has taken a newer version of the name. */
+type Version = Pick<TakenFile, 'name' | 'uploadId'>;
+
+function versionOf(db: Queryable, source: number, { name, uploadId }: Version) {
+  return db('source_files').where({ source_id: source, name, upload_id: uploadId });
 }
 
 const bulk = 400;

@@ -42,3 +42,8 @@ export function reportsFolder(date: string): string {
 export function templatePath(name: string): string {
   return `${templatesRoot}/${name}`;
 }
+
+/** Of an entry or a partial. */
+export function pathOf({ dir, name }: { dir: string; name: string }): string {
+  return `${dir === '/' ? '' : dir}/${name}`;
+}

@@ -8,6 +8,8 @@ import {
   forgetTaken,
   listTaken,
   listUploadStates,
+  markLeaving,
+  markRefused,
   recordSeen,
   recordTaken,
   settleTaken,
@@ -87,7 +89,7 @@ onEveryDatabase('sources', (open) => {
     await recordSeen(write, id, { ...file, size: 6 }, 9_999_999_999_999);
     assert.equal((await listArrivals(read, org.id, 10))[0]!.at, 9_999_999_999_999);
 
-    await settleTaken(write, id, 'a.csv');
+    await settleTaken(write, id, file);
     await control.transact((tx) => followAbsent(tx, id, { gone: ['a.csv'], back: [] }, 3000, 0));
     assert.deepEqual(await listTaken(read, id), [{ ...file, size: 6, isPending: false, goneAt: 3000 }]);
     await control.transact((tx) => followAbsent(tx, id, { gone: [], back: ['a.csv'] }, 4000, 3500));
@@ -96,8 +98,29 @@ onEveryDatabase('sources', (open) => {
     await control.transact((tx) => followAbsent(tx, id, { gone: [], back: [] }, 9000, 6000));
     assert.deepEqual(await listTaken(read, id), []);
     await control.transact((tx) => recordTaken(tx, id, file, 1000));
-    await forgetTaken(write, id, 'a.csv');
+    await forgetTaken(write, id, file);
     assert.deepEqual(await listTaken(read, id), []);
+  });
+
+  test('a node that stood still changes nothing of the version that another one has taken since', async (t) => {
+    const databases = await open(t);
+    const { control, org, put } = await openIntake(t, databases);
+    const { write, read } = control;
+    const id = await insertSource(write, {
+      org: org.id,
+      config,
+      secret: null,
+      state: 'active',
+      nextAt: 0,
+      createdAt: 0,
+    });
+    const [older, newer] = [await put('/a.csv', 'older'), await put('/a.csv', 'newer')];
+    const file = { name: 'a.csv', size: 5, mtimeMs: 1, sha256: 'aa', uploadId: newer.uploadId, isPending: true };
+    await control.transact((tx) => recordTaken(tx, id, file, 1000));
+    const before = { ...file, uploadId: older.uploadId };
+    for (const act of [forgetTaken, markLeaving, markRefused, settleTaken]) await act(write, id, before);
+    await recordSeen(write, id, { ...before, size: 7 }, 2000);
+    assert.deepEqual(await listTaken(read, id), [{ ...file, goneAt: null }]);
   });
 
   test('a clock that was ahead for a while stops no source', async (t) => {

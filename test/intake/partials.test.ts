@@ -223,6 +223,24 @@ onBothDatabases('partials', (open) => {
     await place.service.abortAll();
   });
 
+  test('of a killed server nothing is kept under a name that its sender has sent again since', async (t) => {
+    const place = await openIntake(t, await open(t));
+    const upload = await place.intake.begin('/users.csv', replacing);
+    await upload.write(0, randomContent(700_000));
+    await upload.sync();
+    await until(async () => (await listAllPartials(place.control.read, { org: 'acme' })).length === 1, 'its note');
+    place.clock.now += 1000;
+    const again = await place.secondServer().begin('/users.csv', replacing);
+    await again.write(0, Buffer.from('complete'));
+    await again.finish();
+    await recover(place);
+    assert.deepEqual(await listAllPartials(place.control.read, { org: 'acme' }), []);
+    assert.deepEqual(partialFiles(place), []);
+    await place.intake.remove('/users.csv');
+    await assert.rejects(place.space.stat('/users.csv'), { code: 'not_found' });
+    await place.service.abortAll();
+  });
+
   test('after a crash, a resume that was not far yet gives way to what it resumed', async (t) => {
     const place = await openIntake(t, await open(t));
     const content = randomContent(900_000);

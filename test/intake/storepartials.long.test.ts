@@ -91,6 +91,26 @@ onBothDatabases('uploads that were cut off, in an object store', (open) => {
     },
   );
 
+  test('of a dead server nothing is kept under a name that its sender has sent again since', options, async (t) => {
+    const { intake, second, space, control, die, store, clock } = await openNodes(t);
+    const upload = await intake.begin('/users.csv', replacing);
+    await upload.write(0, randomContent(6 * mebibyte));
+    for (let tries = 0; tries < 1000 && (await listPartialIds(control.read)).length === 0; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    const [id] = await listPartialIds(control.read);
+    clock.now += 1000;
+    const again = await second.begin('/users.csv', replacing);
+    await again.write(0, Buffer.from('complete'));
+    await again.finish();
+    await die();
+    assert.equal((await space.stat('/users.csv')).size, 8);
+    await second.remove('/users.csv');
+    await assert.rejects(space.stat('/users.csv'), (error: SpaceError) => error.code === 'not_found');
+    assert.deepEqual(await listPartialIds(control.read), []);
+    assert.equal(await store.measureUnfinished(id!), 0);
+    await assert.rejects(upload.finish(), SpaceError);
+  });
+
   test(
     'a dead server: the bytes of its parts are readable, and the rest is sent to another one',
     options,

@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { type OrgLimits, updateOrg } from '../../db/control/orgs.js';
 import { listQueue } from '../../db/control/uploads.js';
+import { measureAllUsage, measureUsage } from '../../db/control/usage.js';
 import { type Disk, systemDisk } from '../../storage/disk.js';
 import { onBothDatabases } from '../support/databases.js';
 import { keeping, openIntake, replacing, type TestIntake } from '../support/intake.js';
@@ -124,6 +125,33 @@ onBothDatabases('room', (open) => {
     await again.abort();
     const other = await place.spaceWith({ maxFiles: 3 });
     await assert.rejects(other.mkdir('/more', {}), { code: 'quota' });
+  });
+
+  test('uploads that were cut off: each is a file, and the one that is sent again is none more', async (t) => {
+    const place = await openIntake(t, await open(t));
+    const { intake, space } = place;
+    await limit(place, { maxFiles: 3 });
+    for (const name of ['a', 'b', 'c']) {
+      const upload = await intake.begin(`/${name}.csv`, replacing);
+      await upload.write(0, randomContent(300_000));
+      await upload.abort();
+    }
+    place.clock.now += 1000;
+    await assert.rejects(intake.begin('/d.csv', replacing), { code: 'quota' });
+    const other = await place.spaceWith({ maxFiles: 3 });
+    await assert.rejects(other.mkdir('/more', {}), { code: 'quota' });
+    await place.put('/a.csv', 'from the start');
+    const { size } = await space.stat('/b.csv');
+    const resumed = await intake.begin('/b.csv', keeping);
+    await resumed.write(size, randomContent(10));
+    await resumed.finish();
+    await assert.rejects(intake.begin('/d.csv', replacing), { code: 'quota' });
+    const { entries } = await measureUsage(place.control.read, 'acme');
+    assert.equal(entries, 3);
+    assert.deepEqual((await measureAllUsage(place.control.read)).get('acme')?.entries, 3);
+    await intake.remove('/c.csv');
+    place.clock.now += 1000;
+    await place.put('/d.csv', 'x');
   });
 
   test('depth and length of names', async (t) => {

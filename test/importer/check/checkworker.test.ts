@@ -94,6 +94,21 @@ onBothDatabases('checks', (open) => {
     assert.equal((await acme.deps.control.read('uploads')).length, 1, 'the record stays');
   });
 
+  test('a check whose report has the name of one of an import leaves the archive its copy', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.drop('/users.check.csv', csv('User Email', 'no one'));
+    const { files } = await acme.import();
+    const { archivedAs } = files[0]!;
+    const copy = `${archivedAs!.slice(0, -4)}.rejected.csv`;
+    const rejected = await acme.read(`/reports/${day}/users.check.rejected.csv`);
+    assert.equal(await acme.read(copy), rejected);
+    await acme.drop('/users.csv', csv('User Email', 'nobody'));
+    acme.clock += quietMs;
+    assert.equal(await checkNext(workerOf(acme)), 'checked');
+    assert.match(await acme.read(`/reports/${day}/users.check.rejected.csv`), /nobody/);
+    assert.equal(await acme.read(copy), rejected);
+  });
+
   test('what is queued is checked at once and stays queued; a newer version takes the place of the report too', async (t) => {
     const acme = await Company.open(open, t);
     await acme.drop('/teams.csv', csv('Team Name', 'Sales'));
