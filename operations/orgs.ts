@@ -3,9 +3,9 @@ import { hasSftp } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { type BlobRow, listBlobs } from '../db/control/blobs.js';
-import { listUnendedRuns } from '../db/control/identityrotation.js';
 import { deleteOrg, insertOrg, lockOrg, type Org, type OrgChange, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
+import { endIdleRuns, lockIdleRuns } from '../db/control/runs.js';
 import { forgetOwedSlot, oweSlot } from '../db/control/slots.js';
 import { bumpVersion, deleteDirectory, readVersion } from '../db/directory/directory.js';
 import { findErased, forgetErased } from '../db/directory/erasedpeople.js';
@@ -287,11 +287,16 @@ export interface RemovedOrg {
  */
 export async function removeOrganization(place: Workplace, id: string): Promise<RemovedOrg> {
   await disableOrganization(place, id);
-  if ((await listUnendedRuns(place.control.read, id)).some((run) => run.state === 'running'))
-    throw new OperationError(
-      'refused',
-      `an import of ${id} is running: wait until it has finished, then repeat the command`,
-    );
+  await place.control.transact(async (tx) => {
+    await lockOrg(tx, id, true);
+    if (!(await lockIdleRuns(tx, id)))
+      throw new OperationError(
+        'refused',
+        `an import of ${id} is running: wait until it has finished, then repeat the command`,
+      );
+    // An importer that took one from here on would fill the directory again.
+    await endIdleRuns(tx, id, place.now());
+  });
   const directory = await deleteDirectory(place.directory.write, id);
   const early = await listBlobs(place.control.read, id);
   await removeFiles(place, early);

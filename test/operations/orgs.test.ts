@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import type { Knex } from 'knex';
 import type { Db } from '../../db/connection.js';
 import { listAudit } from '../../db/control/audit.js';
 import { insertBlob } from '../../db/control/blobs.js';
 import { insertOrg, listOrgs, updateOrg } from '../../db/control/orgs.js';
-import { openManualRun } from '../../db/control/runs.js';
+import { claimRun, openManualRun, type Run } from '../../db/control/runs.js';
 import { findUser, listUsers } from '../../db/directory/users.js';
 import { createOrgIdentity } from '../../keys/master/orgidentity.js';
 import { saveAliases } from '../../operations/columnmapping.js';
@@ -183,9 +184,10 @@ onBothDatabases('organizations', (open) => {
     const place = await workplaceOn(t, acme.databases.settings);
     const { recipient } = (await listOrgs(place.control.read))[0]!;
     let late = '';
+    let transactions = 0;
     const transact: Db['transact'] = async (work) => {
-      // The second transaction of a removal deletes the rows.
-      if (late === '' && (await listOrgs(place.control.read))[0]!.enabled === false) {
+      // The third transaction of a removal deletes the rows.
+      if (++transactions === 3) {
         const blob = await (await createBlob(place.paths, recipient)).finish();
         late = blob.id;
         await insertBlob(place.control.write, { ...blob, org: 'acme', createdAt: place.now() });
@@ -199,6 +201,22 @@ onBothDatabases('organizations', (open) => {
     assert.equal((record!.detail as { files: number }).files, 1, 'the audit trail counts it too');
     assert.ok(!existsSync(blobPath(place.paths, late)));
     assert.deepEqual(await place.control.read('blobs'), []);
+  });
+
+  test('no importer takes a run of an organization whose directory is being removed', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    await openManualRun(place.control.write, 'acme', acme.clock);
+    let claimed: Run | null | undefined;
+    const transaction = async (work: (tx: Knex.Transaction) => Promise<unknown>) => {
+      claimed = await claimRun(place.control.write, 'other', acme.clock, 60_000);
+      return place.directory.write.transaction(work);
+    };
+    const write = new Proxy(place.directory.write, {
+      get: (db, name) => (name === 'transaction' ? transaction : Reflect.get(db, name)),
+    });
+    await removeOrganization({ ...place, directory: { ...place.directory, write } }, 'acme');
+    assert.equal(claimed, null);
   });
 
   test('an organization whose import runs is not removed', async (t) => {
