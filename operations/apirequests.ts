@@ -1,5 +1,6 @@
 /** Carries out a request that has a key of its client once: a repetition gets the answer of the first one. */
 import { claimRequest, forgetOldRequests, forgetRequest, storeAnswer } from '../db/control/apirequests.js';
+import { isOutcomeUnknown } from '../db/error.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
@@ -18,8 +19,8 @@ export interface KeyedRequest {
 
 /**
  * @param work its result must be a value of JSON.
- * @throws OperationError `refused` when another request has the key, or the first one has not ended: then it may have been
- * carried out, for example before a crash. The errors of `work`, whose key is free again.
+ * @throws OperationError `refused` when another request has the key, or the first one has no known end: then it may have been
+ * carried out, for example before a crash. The errors of `work`, whose key is free again unless the change may be there.
  */
 export async function carryOutOnce(
   { control, now }: Pick<Workplace, 'control' | 'now'>,
@@ -35,7 +36,7 @@ export async function carryOutOnce(
     if (earlier.answer === null)
       throw new OperationError(
         'refused',
-        'the first request with this Idempotency-Key has not ended: look whether its change was made before you use a new key',
+        'the first request with this Idempotency-Key has not ended, or was cut off: look whether its change was made before you use a new key',
       );
     return JSON.parse(earlier.answer);
   }
@@ -43,7 +44,8 @@ export async function carryOutOnce(
   try {
     result = await work();
   } catch (error) {
-    await forgetRequest(control.write, token, key);
+    // A COMMIT whose answer got lost may have taken place.
+    if (!isOutcomeUnknown(error)) await forgetRequest(control.write, token, key);
     throw error;
   }
   // A secret that is shown once is not kept: a repetition gets null in its place.

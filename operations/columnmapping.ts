@@ -136,7 +136,6 @@ export async function saveAliases(
   orgId: string,
   wanted: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const org = await workplace.org(orgId);
   const standards: string[] = [...Object.values(userLabels), ...Object.values(teamLabels)];
   const wrong = Object.entries(wanted).find(([, standard]) => !standards.includes(standard));
   if (wrong !== undefined) throw new OperationError('usage', `"${wrong[1]}" is no standard column`);
@@ -146,7 +145,8 @@ export async function saveAliases(
   if (unusable !== undefined)
     throw new OperationError('usage', `the column "${unusable}" has = or ; in its name: rename it in the file`);
   const keys = new Set(Object.keys(wanted).map(labelKey));
-  const present = Object.entries(org.options.aliases ?? {}).filter(([label]) => !keys.has(labelKey(label)));
-  const text = [...present, ...Object.entries(wanted)].map((pair) => pair.join('=')).join('; ');
-  await setOrganization(workplace, org.id, readOrgFields({ aliases: text }));
+  await setOrganization(workplace, orgId, ({ options }) => {
+    const present = Object.entries(options.aliases ?? {}).filter(([label]) => !keys.has(labelKey(label)));
+    return readOrgFields({ aliases: [...present, ...Object.entries(wanted)].map((pair) => pair.join('=')).join('; ') });
+  });
 }

@@ -70,7 +70,7 @@ export async function revokeCertificates(
   const org = await workplace.org(orgId);
   const mark = { ...readMark(choice), authority: '' };
   if (choice.authority !== undefined) {
-    const authority = await findKey(workplace, org.id, choice.authority);
+    const authority = await findKey(workplace, org, choice.authority);
     if (authority.kind !== 'ca') throw new OperationError('usage', `${authority.fingerprint} is not an authority`);
     mark.authority = authority.fingerprint;
   }

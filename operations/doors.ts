@@ -14,6 +14,7 @@ import {
   type SourceConfig,
   type SourceKind,
   updateSource,
+  updateUnchangedSource,
   wordOf,
 } from '../db/control/sources.js';
 import { shareLock } from '../db/lock.js';
@@ -114,10 +115,21 @@ export async function enableDoor(place: Workplace, source: Source): Promise<Sour
   const state = isConfirmed ? 'active' : 'unconfirmed';
   const nextAt = firstRound(place, config, await place.org(source.org));
   await place.control.transact(async (tx) => {
-    await updateSource(tx, id, { state, nextAt, failures: 0, failure: null, failureCode: null, failedAt: null });
+    const change = { state, nextAt, failures: 0, failure: null, failureCode: null, failedAt: null } as const;
+    await requireUnchanged(updateUnchangedSource(tx, source, change), source);
     await auditDoor(tx, place, source, 'enabled', {});
   });
   return { ...source, state, nextAt };
+}
+
+/** Another operator, or a round that met another host key, may have changed it since it was read. @throws OperationError `refused` */
+export async function requireUnchanged(updating: Promise<boolean>, { id, config }: Source): Promise<void> {
+  const word = wordOf(config.kind);
+  if (!(await updating))
+    throw new OperationError(
+      'refused',
+      `${word} ${id} has been changed meanwhile: see "dropslot ${word}s show ${id}", then repeat the command`,
+    );
 }
 
 /** A round that runs ends first. Its alarms are over. @throws OperationError `refused` */

@@ -1,10 +1,11 @@
 /** Shows, exports and destroys the age identities that open organizations' files. */
 import { recordAudit } from '../db/control/audit.js';
 import { overtakeAll } from '../db/control/holds.js';
-import { countSealedTo, countSealedToOthers, listUnendedRuns, recordSealedTo } from '../db/control/identityrotation.js';
+import { countSealedTo, countSealedToOthers, recordSealedTo } from '../db/control/identityrotation.js';
 import { listOrgs, lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
 import { dropOwnPgpKeys } from '../db/control/pgpkeys.js';
+import { lockIdleRuns } from '../db/control/runs.js';
 import { withdrawUploads } from '../db/control/uploads.js';
 import { eraseDeleted } from '../db/erase.js';
 import { sweepStages } from '../importer/run/stages.js';
@@ -93,7 +94,7 @@ export async function destroyIdentity(workplace: Workplace, orgId: string): Prom
       const org = (await lockOrg(tx, orgId, true))!;
       if (org.sealedIdentity === null)
         throw new OperationError('refused', `the identity of ${orgId} was destroyed earlier`);
-      if ((await listUnendedRuns(tx, orgId)).some(({ state }) => state === 'running')) throw importRuns(orgId);
+      if (!(await lockIdleRuns(tx, orgId))) throw importRuns(orgId);
       const at = workplace.now();
       // An import of files that no identity opens would fail at every slot.
       const count = await withdrawUploads(tx, orgId, at);

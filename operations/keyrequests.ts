@@ -78,7 +78,7 @@ async function request(place: Workplace, org: Org, change: KeyChange): Promise<v
 
 /** @throws KeyError, OperationError for a change that could never be carried out */
 async function fingerprintsOf(place: Workplace, org: Org, { kind, key }: KeyChange): Promise<string[]> {
-  if (kind === 'addresses') return [(await findKey(place, org.id, key)).fingerprint];
+  if (kind === 'addresses') return [(await findKey(place, org, key)).fingerprint];
   return parsePublicKeys(key, { timeZone: org.timeZone }).map(({ fingerprint }) => fingerprint);
 }
 

@@ -110,7 +110,7 @@ async function findOld(
     if (old.length > 0) return old;
     throw new OperationError('refused', `${org.id} has no other key to replace: dropslot keys add ${org.id} FILE`);
   }
-  const old = await Promise.all(replaces.map((prefix) => findKey(workplace, org.id, prefix)));
+  const old = await Promise.all(replaces.map((prefix) => findKey(workplace, org, prefix)));
   for (const key of old) {
     if (fresh.includes(key.fingerprint)) throw new OperationError('usage', `${key.fingerprint} can't replace itself`);
     if (!isLive(key))

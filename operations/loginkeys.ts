@@ -11,12 +11,12 @@ import {
   revokeLoginKey,
   updateLoginKey,
 } from '../db/control/keys.js';
-import type { Org } from '../db/control/orgs.js';
+import { lockOrg, type Org } from '../db/control/orgs.js';
 import { type ParsedKey, type ParseOptions, parsePublicKeys } from '../keys/login/publickeys.js';
 import { OperationError } from './error.js';
 import { refuseWithoutYes } from './keychanges.js';
 import { type KeyState, type KeyTerms, remarkKeys, stateOfKey } from './keyterms.js';
-import type { Workplace } from './workplace.js';
+import { noOrganization, type Workplace } from './workplace.js';
 
 /** A login key as surfaces show it: never with the hash of a password. */
 export interface LoginKeyView extends Omit<LoginKey, 'secret'> {
@@ -43,7 +43,7 @@ export async function listKeys(workplace: Workplace, orgId: string): Promise<Key
 
 /** The key whose fingerprint begins so. @throws OperationError `not_found`, `usage` when several begin so */
 export async function showKey(workplace: Workplace, orgId: string, prefix: string): Promise<LoginKeyView> {
-  return viewKey(await findKey(workplace, orgId, prefix), workplace.now());
+  return viewKey(await findKey(workplace, await workplace.org(orgId), prefix), workplace.now());
 }
 
 export interface AddOptions extends Pick<ParseOptions, 'publicPart'> {
@@ -135,8 +135,24 @@ export async function setKey(
 ): Promise<LoginKeyView> {
   // Without an expiry date the key's replacement is cancelled.
   const change = wanted.expiresAt === null ? { ...wanted, replacedBy: null, replacedAt: null } : wanted;
-  refuseWithoutYes(workplace, await workplace.org(orgId));
-  const key = await findKey(workplace, orgId, prefix);
+  await workplace.org(orgId);
+  const key = await workplace.control.transact(async (tx) => {
+    const org = await lockOrg(tx, orgId, true);
+    if (org === null) throw noOrganization(orgId);
+    refuseWithoutYes(workplace, org);
+    const before = await findKey(workplace, org, prefix, tx);
+    requireChangeable(before, change, managed);
+    await updateLoginKey(tx, orgId, before.fingerprint, change);
+    const replaced = Object.fromEntries(Object.keys(change).map((name) => [name, before[name as keyof LoginKey]]));
+    const detail = { before: replaced, after: { ...change } };
+    await auditKey(tx, workplace, orgId, 'key.changed', before.fingerprint, detail);
+    return before;
+  });
+  return viewKey({ ...key, ...change }, workplace.now());
+}
+
+/** @throws OperationError `usage`, `refused` */
+function requireChangeable(key: LoginKey, change: LoginKeyChange, managed: boolean): void {
   requireOwn(key, managed);
   const ofFile = (['label', 'sources', 'expiresAt', 'principals'] as const).find((name) => change[name] !== undefined);
   if (key.managedBy !== null && ofFile !== undefined)
@@ -148,12 +164,6 @@ export async function setKey(
     throw new OperationError('usage', `${key.fingerprint} is not an authority: only authorities have principals`);
   requireRsa(key, key.kind, change.allowsSha1);
   if (key.revokedAt !== null) throw new OperationError('refused', `the key ${key.fingerprint} is revoked`);
-  await workplace.control.transact(async (tx) => {
-    await updateLoginKey(tx, orgId, key.fingerprint, change);
-    const before = Object.fromEntries(Object.keys(change).map((name) => [name, key[name as keyof LoginKey]]));
-    await auditKey(tx, workplace, orgId, 'key.changed', key.fingerprint, { before, after: { ...change } });
-  });
-  return viewKey({ ...key, ...change }, workplace.now());
 }
 
 export interface RevokedKey extends LoginKeyView {
@@ -172,10 +182,11 @@ export async function revokeKey(
   prefix: string,
   managed = false,
 ): Promise<RevokedKey> {
-  const key = await findKey(workplace, orgId, prefix);
+  const key = await findKey(workplace, await workplace.org(orgId), prefix);
   requireOwn(key, managed);
   const at = workplace.now();
   const isLast = await workplace.control.transact(async (tx) => {
+    await lockOrg(tx, orgId, true);
     if (!(await revokeLoginKey(tx, orgId, key.fingerprint, at)))
       throw new OperationError('refused', `the key ${key.fingerprint} is revoked already`);
     await auditKey(tx, workplace, orgId, 'key.revoked', key.fingerprint, { label: key.label });
@@ -211,17 +222,19 @@ const leastPrefix = 4;
  * The key whose fingerprint begins so; `SHA256:` may be left out.
  * @throws OperationError `not_found`; `usage` when several begin so, and for fewer than four characters
  */
-export async function findKey(workplace: Workplace, orgId: string, prefix: string): Promise<LoginKey> {
-  const org = await workplace.org(orgId);
+export async function findKey(
+  { control }: Pick<Workplace, 'control'>,
+  org: Org,
+  prefix: string,
+  db: Queryable = control.read,
+): Promise<LoginKey> {
   const wanted = /^(SHA256|password):/.test(prefix) ? prefix : `SHA256:${prefix}`;
   if (wanted.slice(wanted.indexOf(':') + 1).length < leastPrefix)
     throw new OperationError(
       'usage',
       `"${prefix}" is too short for a fingerprint: give at least ${leastPrefix} characters after SHA256:; see "dropslot keys list ${org.id}"`,
     );
-  const found = (await listLoginKeys(workplace.control.read, org.id)).filter((key) =>
-    key.fingerprint.startsWith(wanted),
-  );
+  const found = (await listLoginKeys(db, org.id)).filter((key) => key.fingerprint.startsWith(wanted));
   if (found.length > 1)
     throw new OperationError('usage', `several keys of ${org.id} begin with ${wanted}: give more of it`);
   if (found[0] === undefined)

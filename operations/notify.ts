@@ -2,7 +2,14 @@
 import { updateSubscriber } from '../db/control/eventsubscribers.js';
 import { orgCategories, typesOfCategories, usualCategories } from '../events/mail/categories.js';
 import { OperationError } from './error.js';
-import { addressOf, findByAddress, type Notification, readEvents, toNotification } from './notifyaddress.js';
+import {
+  addressOf,
+  findByAddress,
+  lockByAddress,
+  type Notification,
+  readEvents,
+  toNotification,
+} from './notifyaddress.js';
 import {
   audit,
   enable,
@@ -50,11 +57,13 @@ export async function setNotification(
   events: string,
 ): Promise<Notification> {
   const org = await workplace.org(orgId);
-  const found = await findByAddress(workplace, org.id, address);
+  const { id } = await findByAddress(workplace, org.id, address);
   const types = typesOfCategories(readEvents(events));
-  await workplace.control.transact(async (tx) => {
-    await updateSubscriber(tx, found.id, { types });
-    await audit(tx, workplace, 'notification.changed', found, { events });
+  const found = await workplace.control.transact(async (tx) => {
+    const locked = await lockByAddress(tx, org.id, address, id);
+    await updateSubscriber(tx, id, { types });
+    await audit(tx, workplace, 'notification.changed', locked, { events });
+    return locked;
   });
   return toNotification({ ...found, types });
 }

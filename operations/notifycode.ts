@@ -1,7 +1,7 @@
 /** Adds an address for mail about an organization, and confirms it by a code that only its mail has. */
 import { createHash, randomInt, timingSafeEqual } from 'node:crypto';
 import { isAddress } from '../config/settings.js';
-import { updateSubscriber } from '../db/control/eventsubscribers.js';
+import { lockSubscriber, updateSubscriber } from '../db/control/eventsubscribers.js';
 import type { Org } from '../db/control/orgs.js';
 import { lastDirectoryEvent } from '../db/directory/events.js';
 import { typesOfCategories, usualCategories } from '../events/mail/categories.js';
@@ -149,7 +149,12 @@ async function sendCode(workplace: Workplace, org: Org, id: string, to: string, 
     const headers = { 'Auto-Submitted': 'auto-generated' };
     await sendMail(settings, { ...mail, to, headers, id: `confirm-${hashCode(code).slice(0, 16)}` });
   } catch (cause) {
-    await updateSubscriber(control.write, id, { options: { address: to, codeHash: hashCode(code) } });
+    await control.transact(async (tx) => {
+      const found = await lockSubscriber(tx, id);
+      // One that was confirmed, or got another code, while the mail server was waited for is as it is to be.
+      if (found !== null && readOptions(found).codeHash === hashCode(code))
+        await updateSubscriber(tx, id, { options: { address: to, codeHash: hashCode(code) } });
+    });
     const message = isOfOrg === true ? reasonForOrg(cause as Error) : (cause as Error).message;
     throw new OperationError(
       'unavailable',

@@ -3,11 +3,11 @@ import { hasSftp } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { type BlobRow, listBlobs } from '../db/control/blobs.js';
-import { listUnendedRuns } from '../db/control/identityrotation.js';
 import { deleteOrg, insertOrg, lockOrg, type Org, type OrgChange, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
+import { endIdleRuns, lockIdleRuns } from '../db/control/runs.js';
 import { forgetOwedSlot, oweSlot } from '../db/control/slots.js';
-import { deleteDirectory, readVersion } from '../db/directory/directory.js';
+import { bumpVersion, deleteDirectory, readVersion } from '../db/directory/directory.js';
 import { findErased, forgetErased } from '../db/directory/erasedpeople.js';
 import { findUser, insertOwner } from '../db/directory/users.js';
 import { DatabaseError } from '../db/error.js';
@@ -26,7 +26,7 @@ import { mergeOptions } from './orgsettings/optionrows.js';
 import { checkOrgId, describeChange, fieldDefaults, type OrgFields } from './orgsettings/orgsettings.js';
 import { refuseUnknownPgpKeys } from './pgp.js';
 import { requestSftp, requirePlan, requireRequest } from './sftpaccess.js';
-import type { Workplace } from './workplace.js';
+import { noOrganization, type Workplace } from './workplace.js';
 
 export interface AddedOrg {
   org: Org;
@@ -100,19 +100,23 @@ async function completeDirectory(place: Workplace, org: Org): Promise<boolean> {
 }
 
 /** Makes the owner an active admin. Returns whether that changed anything. */
-async function placeOwner(place: Workplace, org: Org): Promise<boolean> {
-  await readmitOwner(place, org);
+function placeOwner(place: Workplace, org: Org): Promise<boolean> {
+  return place.directory.transact((open) => placeOwnerIn(open, place, org));
+}
+
+async function placeOwnerIn(open: Queryable, place: Workplace, org: Org): Promise<boolean> {
+  await readmitOwner(open, place, org);
   const owner = { org: org.id, email: org.ownerEmail, emailKey: emailKey(org.ownerEmail), at: place.now() };
-  return insertOwner(place.directory.write, owner);
+  return insertOwner(open, owner);
 }
 
 /** An operator who names an owner says yes to a person who was erased before. */
-async function readmitOwner(place: Workplace, org: Org): Promise<void> {
+async function readmitOwner(open: Queryable, place: Workplace, org: Org): Promise<void> {
   const { erasureKey = null } = await place.org(org.id);
   if (erasureKey === null) return;
   const digest = digestErased(erasureKey, org.id, 'address', emailKey(org.ownerEmail));
-  const receipt = await findErased(place.directory.read, org.id, digest);
-  if (receipt !== null) await place.directory.transact((tx) => forgetErased(tx, org.id, receipt));
+  const receipt = await findErased(open, org.id, digest);
+  if (receipt !== null) await forgetErased(open, org.id, receipt);
 }
 
 /** How a change of the owner may change users, and where its effects are reported. */
@@ -123,6 +127,9 @@ export interface OwnerOptions {
   note?: (sentence: string) => void;
 }
 
+/** The fields to change; or those that follow from the organization as it is when the change is made, which has no other owner then. */
+export type FieldsToSet = OrgFields | ((org: Org) => Omit<OrgFields, 'ownerEmail'>);
+
 /**
  * Changes the given fields. The owner must be a user, and becomes an admin. A change to a plan without SFTP access, or from
  * one, ends the access until it is requested and enabled again. A new slot, time zone or cadence applies from its next
@@ -132,55 +139,72 @@ export interface OwnerOptions {
 export async function setOrganization(
   place: Workplace,
   id: string,
-  fields: OrgFields,
+  fields: FieldsToSet,
   { createOwner = false, note = () => {} }: OwnerOptions = {},
 ): Promise<Org> {
-  const before = await place.org(id);
+  // Of another organization a token knows nothing.
+  await place.org(id);
+  const ownerEmail = typeof fields === 'function' ? undefined : fields.ownerEmail;
+  const setIn = (owner: Owner | null) => place.control.transact((tx) => changeOrg(tx, place, id, fields, owner));
+  const { plan, ending, renamed, owner } =
+    ownerEmail === undefined
+      ? await setIn(null)
+      : // As a person's change of a user: neither that nor an import comes between the owner and the user, who becomes an admin.
+        await place.directory.transact(async (open) => {
+          await bumpVersion(open, id);
+          const changed = await setIn(await judgeOwner(open, id, ownerEmail, createOwner));
+          await placeOwnerIn(open, place, await place.org(id));
+          return changed;
+        });
+  if (owner?.remark != null) note(owner.remark);
+  if (renamed !== null && renamed.queued > 0) note(`Stored files that are queued now: ${renamed.queued}.`);
+  if (renamed !== null && renamed.unqueued > 0) note(`Files that are no longer queued: ${renamed.unqueued}.`);
+  if (ending.enabled === false)
+    note(`The change of the plan to ${plan} disabled SFTP access for ${id}, and ends its sessions.`);
+  if (ending.sftpRequest === null)
+    note(`To enable it again: dropslot orgs request-sftp ${id} --by EMAIL, then dropslot orgs enable ${id}`);
+  return place.org(id);
+}
+
+/** Merges into the organization as it is under its lock: options and limits are stored whole, and others change them too. */
+async function changeOrg(tx: Queryable, place: Workplace, id: string, given: FieldsToSet, owner: Owner | null) {
+  const before = await lockOrg(tx, id, true);
+  if (before === null) throw noOrganization(id);
+  const fields: OrgFields = typeof given === 'function' ? given(before) : given;
   const { limits, options, ...plain } = fields;
   const change: OrgChange = { ...plain };
   if (limits !== undefined) change.limits = mergeLimits(before.limits, limits);
   if (options !== undefined) change.options = mergeOptions(before.options, options);
   const then = { ...before, ...change };
   if (options?.requireSignature !== undefined || options?.reportsTo !== undefined)
-    await refuseUnknownPgpKeys(place, then);
+    await refuseUnknownPgpKeys(tx, then, place.now());
   const { cadence, expectFiles, expectBy, expectDays } = then.options;
   const { options: past } = before;
   const isRescheduled = then.slot !== before.slot || then.timeZone !== before.timeZone || cadence !== past.cadence;
   if (isRescheduled) change.slotsFrom = place.now();
   if (expectFiles !== past.expectFiles || expectBy !== past.expectBy || expectDays !== past.expectDays)
     change.expectFrom = place.now();
-  const owner = fields.ownerEmail === undefined ? null : await judgeOwner(place, id, fields.ownerEmail, createOwner);
   const ending = endAccess(place.settings, before, then.plan);
-  const renamed = await place.control.transact(async (tx) => {
-    if (isRescheduled)
-      await oweSlot(tx, id, lastSlotOf(before, place.now(), jitterOf(before, place.settings.slotJitterMinutes)).at);
-    await updateOrg(tx, id, { ...change, ...ending });
-    await audit(tx, place, id, 'org.changed', { ...describeChange(before, fields), ...owner?.detail });
-    if (ending.enabled === false) await audit(tx, place, id, 'org.disabled', { reason: 'plan' });
-    if (ending.sftpRequest === null) await audit(tx, place, id, 'org.sftp_request_ended', { reason: 'plan' });
-    if (change.options === undefined) return null;
-    return applyNameOptions(tx, before, change.options, { actor: place.actor, at: place.now() });
-  });
-  const after = await place.org(id);
-  if (owner?.remark != null) note(owner.remark);
-  if (renamed !== null && renamed.queued > 0) note(`Stored files that are queued now: ${renamed.queued}.`);
-  if (renamed !== null && renamed.unqueued > 0) note(`Files that are no longer queued: ${renamed.unqueued}.`);
-  if (ending.enabled === false)
-    note(`The change of the plan to ${then.plan} disabled SFTP access for ${id}, and ends its sessions.`);
-  if (ending.sftpRequest === null)
-    note(`To enable it again: dropslot orgs request-sftp ${id} --by EMAIL, then dropslot orgs enable ${id}`);
-  if (fields.ownerEmail !== undefined) await placeOwner(place, after);
-  return after;
+  if (isRescheduled)
+    await oweSlot(tx, id, lastSlotOf(before, place.now(), jitterOf(before, place.settings.slotJitterMinutes)).at);
+  await updateOrg(tx, id, { ...change, ...ending });
+  await audit(tx, place, id, 'org.changed', { ...describeChange(before, fields), ...owner?.detail });
+  if (ending.enabled === false) await audit(tx, place, id, 'org.disabled', { reason: 'plan' });
+  if (ending.sftpRequest === null) await audit(tx, place, id, 'org.sftp_request_ended', { reason: 'plan' });
+  const names = { actor: place.actor, at: place.now() };
+  const renamed = change.options === undefined ? null : await applyNameOptions(tx, before, change.options, names);
+  return { plan: then.plan, ending, renamed, owner };
 }
 
-/** How the new owner's user changes, for the audit trail and for people. @throws OperationError `refused` */
-async function judgeOwner(
-  place: Workplace,
-  id: string,
-  email: string,
-  mayCreate: boolean,
-): Promise<{ detail: Record<string, unknown>; remark: string | null }> {
-  const user = await findUser(place.directory.read, id, emailKey(email));
+/** How the user of a new owner changes: for the audit trail, and a sentence for people; null: not. */
+interface Owner {
+  detail: Record<string, unknown>;
+  remark: string | null;
+}
+
+/** @throws OperationError `refused` */
+async function judgeOwner(open: Queryable, id: string, email: string, mayCreate: boolean): Promise<Owner> {
+  const user = await findUser(open, id, emailKey(email));
   if (user === null && !mayCreate)
     throw new OperationError(
       'refused',
@@ -213,30 +237,38 @@ function endAccess(
 
 /** @throws OperationError `refused` unless the plan includes SFTP access, an admin requested it, and there is an identity. */
 export async function enableOrganization(place: Workplace, id: string): Promise<Org> {
+  const requireReady = (org: Org) => {
+    if (org.sealedIdentity === null)
+      throw new OperationError(
+        'refused',
+        `the identity of organization ${id} was destroyed: create a new one with "dropslot identity rotate ${id}"`,
+      );
+    requirePlan(place.settings, org.plan, id);
+    requireRequest(org);
+  };
   const org = await place.org(id);
-  if (org.sealedIdentity === null)
-    throw new OperationError(
-      'refused',
-      `the identity of organization ${id} was destroyed: create a new one with "dropslot identity rotate ${id}"`,
-    );
-  requirePlan(place.settings, org.plan, id);
-  requireRequest(org);
+  requireReady(org);
   await completeDirectory(place, org);
-  return setEnabled(place, org, true);
+  return setEnabled(place, id, true, requireReady);
 }
 
-export async function disableOrganization(place: Workplace, id: string): Promise<Org> {
-  return setEnabled(place, await place.org(id), false);
+export function disableOrganization(place: Workplace, id: string): Promise<Org> {
+  return setEnabled(place, id, false, () => {});
 }
 
-async function setEnabled(place: Workplace, org: Org, enabled: boolean): Promise<Org> {
-  if (org.enabled === enabled) return org;
+/** @param check throws unless the organization, as it is under its lock, may be changed so. */
+async function setEnabled(place: Workplace, id: string, enabled: boolean, check: (org: Org) => void): Promise<Org> {
+  await place.org(id);
   await place.control.transact(async (tx) => {
-    await updateOrg(tx, org.id, enabled ? { enabled, slotsFrom: place.now() } : { enabled });
-    if (enabled) await forgetOwedSlot(tx, org.id);
-    await audit(tx, place, org.id, enabled ? 'org.enabled' : 'org.disabled', {});
+    const org = await lockOrg(tx, id, true);
+    if (org === null) throw noOrganization(id);
+    check(org);
+    if (org.enabled === enabled) return;
+    await updateOrg(tx, id, enabled ? { enabled, slotsFrom: place.now() } : { enabled });
+    if (enabled) await forgetOwedSlot(tx, id);
+    await audit(tx, place, id, enabled ? 'org.enabled' : 'org.disabled', {});
   });
-  return place.org(org.id);
+  return place.org(id);
 }
 
 export interface RemovedOrg {
@@ -255,11 +287,16 @@ export interface RemovedOrg {
  */
 export async function removeOrganization(place: Workplace, id: string): Promise<RemovedOrg> {
   await disableOrganization(place, id);
-  if ((await listUnendedRuns(place.control.read, id)).some((run) => run.state === 'running'))
-    throw new OperationError(
-      'refused',
-      `an import of ${id} is running: wait until it has finished, then repeat the command`,
-    );
+  await place.control.transact(async (tx) => {
+    await lockOrg(tx, id, true);
+    if (!(await lockIdleRuns(tx, id)))
+      throw new OperationError(
+        'refused',
+        `an import of ${id} is running: wait until it has finished, then repeat the command`,
+      );
+    // An importer that took one from here on would fill the directory again.
+    await endIdleRuns(tx, id, place.now());
+  });
   const directory = await deleteDirectory(place.directory.write, id);
   const early = await listBlobs(place.control.read, id);
   await removeFiles(place, early);

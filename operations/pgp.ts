@@ -1,4 +1,5 @@
 /** OpenPGP keys of an organization: its own, to which its files are encrypted, and the public keys of its customer's programs. */
+import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { lockOrg, type Org } from '../db/control/orgs.js';
 import {
@@ -173,20 +174,24 @@ export async function revokePgpKey(workplace: Workplace, orgId: string, fingerpr
   return find(workplace, orgId, revoked);
 }
 
-/** @throws OperationError `usage` where settings name keys that the organization does not have. */
-export async function refuseUnknownPgpKeys(workplace: Workplace, org: Pick<Org, 'id' | 'options'>): Promise<void> {
+/**
+ * For the transaction that sets them, under the organization's lock: else a key could be revoked in between.
+ * @throws OperationError `usage` where settings name keys that the organization does not have.
+ */
+export async function refuseUnknownPgpKeys(
+  tx: Queryable,
+  org: Pick<Org, 'id' | 'options'>,
+  now: number,
+): Promise<void> {
   const { requireSignature = [], reportsTo } = org.options;
   if (requireSignature.length === 0 && reportsTo === undefined) return;
-  const keys = await listPgpKeys(workplace.control.read, org.id, 'customer');
-  const active = keys.filter((key) => statePgpKey(key, workplace.now()) === 'active').map((key) => key.fingerprint);
+  const keys = await listPgpKeys(tx, org.id, 'customer');
+  const active = keys.filter((key) => statePgpKey(key, now) === 'active').map((key) => key.fingerprint);
   const missing = [...requireSignature, ...(reportsTo === undefined ? [] : [reportsTo])].find(
     (one) => !active.includes(one),
   );
   const reportKey = keys.find(({ fingerprint }) => fingerprint === reportsTo);
-  if (
-    reportKey !== undefined &&
-    !(await readPgpKey(Buffer.from(reportKey.publicKey), workplace.now(), null)).canEncrypt
-  )
+  if (reportKey !== undefined && !(await readPgpKey(Buffer.from(reportKey.publicKey), now, null)).canEncrypt)
     throw new OperationError(
       'usage',
       `reports cannot be encrypted to ${reportKey.fingerprint}: it is a key for signatures only; import one that has an encryption subkey`,

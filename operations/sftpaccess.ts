@@ -1,27 +1,30 @@
 /** SFTP access of an organization: its plan must include it, an admin must request it, and an operator must enable it. */
 import { hasSftp, type Settings } from '../config/settings.js';
 import { recordAudit } from '../db/control/audit.js';
-import { type Org, updateOrg } from '../db/control/orgs.js';
+import { lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
 import { findUser } from '../db/directory/users.js';
 import { emailKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
-import type { Workplace } from './workplace.js';
+import { noOrganization, type Workplace } from './workplace.js';
 
 /**
  * Records the request of an admin. An operator grants it with `orgs enable`.
  * @throws OperationError `refused` when the address is not that of an active admin, or the plan does not include SFTP access.
  */
 export async function requestSftp(place: Workplace, id: string, email: string): Promise<Org> {
-  const org = await place.org(id);
-  requirePlan(place.settings, org.plan, id);
-  const user = await findUser(place.directory.read, id, emailKey(email.trim()));
-  if (user === null || !user.isAdmin || user.status !== 'active')
-    throw new OperationError(
-      'refused',
-      `${email.trim()} is not an active admin of ${id}: only an active admin can request SFTP access`,
-    );
+  await place.org(id);
   const at = place.now();
+  // Under the lock, so that neither a change of the plan nor an erasure of the admin is overtaken.
   await place.control.transact(async (tx) => {
+    const org = await lockOrg(tx, id, true);
+    if (org === null) throw noOrganization(id);
+    requirePlan(place.settings, org.plan, id);
+    const user = await findUser(place.directory.read, id, emailKey(email.trim()));
+    if (user === null || !user.isAdmin || user.status !== 'active')
+      throw new OperationError(
+        'refused',
+        `${email.trim()} is not an active admin of ${id}: only an active admin can request SFTP access`,
+      );
     await updateOrg(tx, id, { sftpRequest: { at, by: user.email } });
     // The address is personal data: the audit trail has the user's id in the directory.
     const detail = { user: user.id };

@@ -28,6 +28,7 @@ import {
   readInto,
   readPatterns,
   requireRoom,
+  requireUnchanged,
   workDepsOf,
 } from './doors.js';
 import { OperationError } from './error.js';
@@ -196,15 +197,6 @@ async function confirmHostKey(
     await endAlarms(tx, place, source);
     await auditDoor(tx, place, source, 'host_key_confirmed', { hostKey: fingerprint });
   });
-}
-
-/** Another operator, or a round that met another host key, may have changed it since it was read. @throws OperationError `refused` */
-async function requireUnchanged(updating: Promise<boolean>, { id }: Source): Promise<void> {
-  if (!(await updating))
-    throw new OperationError(
-      'refused',
-      `source ${id} has been changed meanwhile: see "dropslot sources show ${id}", then repeat the command`,
-    );
 }
 
 /** The advice about a failure of a source; null: there is none. */

@@ -12,6 +12,7 @@ import {
   findSubscriber,
   insertSubscriber,
   listSubscribers,
+  lockSubscriber,
   type NewSubscriber,
   type Subscriber,
   skipToNow,
@@ -115,8 +116,8 @@ export async function changeSubscriber(
   id: string,
   { types, description, options }: Pick<NewSubscriber, 'types' | 'description' | 'options'>,
 ): Promise<void> {
-  const subscriber = await getSubscriber(workplace, of, id);
   await workplace.control.transact(async (tx) => {
+    const subscriber = await lockOfKind(tx, of, id);
     await updateSubscriber(tx, id, { types, description, options });
     await audit(tx, workplace, `${of.noun}.changed`, subscriber, { types });
   });
@@ -142,7 +143,16 @@ export async function getSubscriber(
   of: SubscriberKind | null,
   id: string,
 ): Promise<Subscriber> {
-  const subscriber = await findSubscriber(control.read, id);
+  return requireKind(await findSubscriber(control.read, id), of, id);
+}
+
+/** As getSubscriber; no other transaction changes it before this one ends. @throws OperationError `not_found` */
+export async function lockOfKind(tx: Queryable, of: SubscriberKind, id: string): Promise<Subscriber> {
+  return requireKind(await lockSubscriber(tx, id), of, id);
+}
+
+/** @throws OperationError `not_found` */
+function requireKind(subscriber: Subscriber | null, of: SubscriberKind | null, id: string): Subscriber {
   if (subscriber !== null && (of === null || subscriber.kind === of.kind)) return subscriber;
   const list = (of === null ? kinds : [of]).map(({ group }) => `"dropslot ${group} list"`);
   throw new OperationError('not_found', `there is no ${of?.noun ?? 'subscriber'} ${id}; see ${list.join(' and ')}`);
@@ -181,8 +191,8 @@ export async function enableIn(
 
 /** @throws OperationError `not_found` */
 export async function removeSubscriber(workplace: Workplace, of: SubscriberKind, id: string): Promise<void> {
-  const subscriber = await getSubscriber(workplace, of, id);
   await workplace.control.transact(async (tx) => {
+    const subscriber = await lockOfKind(tx, of, id);
     await deleteSubscriber(tx, id);
     await audit(tx, workplace, `${of.noun}.removed`, subscriber, {});
   });

@@ -14,7 +14,7 @@ export async function renameTeamOf(workplace: Workplace, orgId: string, from: st
   if (name === '' || !isName(name))
     throw new OperationError('usage', `a team's name has 1 to ${longestName} characters`);
   const rename = { org: org.id, fromKey: nameKey(from), name, key: nameKey(name), at: workplace.now() };
-  const outcome = await renameTeam(workplace.directory.write, rename);
+  const outcome = await workplace.directory.transact((tx) => renameTeam(tx, rename));
   if (outcome === 'unknown') throw new OperationError('not_found', `no team "${from}" in ${org.id}`);
   if (outcome === 'taken') throw new OperationError('refused', `another team of ${org.id} is called "${name}"`);
   if (outcome === 'former') {

@@ -4,7 +4,15 @@ import { makeSecret, type SigningSecret, sealSecrets, unsealSecrets } from '../e
 import { isPrivateHost } from '../events/webhook/address.js';
 import type { WebhookOptions } from '../events/webhook/webhook.js';
 import { OperationError } from './error.js';
-import { addSubscriber, audit, type CommonOptions, getSubscriber, readCommon, webhookKind } from './subscribers.js';
+import {
+  addSubscriber,
+  audit,
+  type CommonOptions,
+  getSubscriber,
+  lockOfKind,
+  readCommon,
+  webhookKind,
+} from './subscribers.js';
 import type { Workplace } from './workplace.js';
 
 export interface NewWebhook extends CommonOptions {
@@ -47,18 +55,21 @@ export async function readWebhook(workplace: Workplace, webhook: NewWebhook) {
  * @throws OperationError `not_found`; KeyError
  */
 export async function rotateSecret(workplace: Workplace, id: string, keepMs: number): Promise<AddedWebhook> {
-  const webhook = await getSubscriber(workplace, webhookKind, id);
+  await getSubscriber(workplace, webhookKind, id);
   const master = await workplace.master();
-  const now = workplace.now();
   const secret = makeSecret();
-  const old = await unsealSecrets(master, webhook.secret!);
-  const kept: SigningSecret[] = old
-    .map((one) => ({ ...one, until: Math.min(one.until ?? now + keepMs, now + keepMs) }))
-    .filter(({ until }) => until > now)
-    .slice(0, mostKept);
-  const sealed = await sealSecrets(master.recipient, [{ secret, until: null }, ...kept]);
   await workplace.control.transact(async (tx) => {
-    await updateSubscriber(tx, id, { secret: sealed });
+    // Of two rotations at once, the later one keeps or ends the secret of the earlier one.
+    const webhook = await lockOfKind(tx, webhookKind, id);
+    const now = workplace.now();
+    const old = await unsealSecrets(master, webhook.secret!);
+    const kept: SigningSecret[] = old
+      .map((one) => ({ ...one, until: Math.min(one.until ?? now + keepMs, now + keepMs) }))
+      .filter(({ until }) => until > now)
+      .slice(0, mostKept);
+    await updateSubscriber(tx, id, {
+      secret: await sealSecrets(master.recipient, [{ secret, until: null }, ...kept]),
+    });
     await audit(tx, workplace, 'webhook.secret_rotated', webhook, { keptHours: Math.round(keepMs / 3_600_000) });
   });
   return { id, secret };

@@ -20,10 +20,13 @@ export async function claimRequest(
   { token, key, digest, at }: ApiRequest,
 ): Promise<StoredRequest | null> {
   const row = { token_id: token, key, digest, at };
-  const inserted = await db('api_requests').insert(row).onConflict(['token_id', 'key']).ignore().returning('key');
-  if (inserted.length > 0) return null;
-  const found = await db('api_requests').where({ token_id: token, key }).first();
-  return found === undefined ? null : { token, key, digest: found.digest, at: found.at, answer: found.answer };
+  for (;;) {
+    const inserted = await db('api_requests').insert(row).onConflict(['token_id', 'key']).ignore().returning('key');
+    if (inserted.length > 0) return null;
+    const found = await db('api_requests').where({ token_id: token, key }).first();
+    // Else it was refused meanwhile, and its key is free.
+    if (found !== undefined) return { token, key, digest: found.digest, at: found.at, answer: found.answer };
+  }
 }
 
 export async function storeAnswer(db: Queryable, token: string, key: string, answer: string): Promise<void> {

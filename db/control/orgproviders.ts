@@ -52,6 +52,12 @@ export async function findOrgProvider(
   return row === undefined ? null : toProvider(row);
 }
 
+/** As findOrgProvider, and no other transaction changes it before this one ends. */
+export async function lockOrgProvider(tx: Queryable, org: string): Promise<OrgProvider | null> {
+  const row = await tx('org_providers').where({ org_id: org }).forUpdate().first();
+  return row === undefined ? null : toProvider(row);
+}
+
 export async function listOrgProviders(db: Queryable): Promise<OrgProvider[]> {
   return (await db('org_providers').orderBy('org_id')).map(toProvider);
 }

@@ -381,6 +381,24 @@ export async function hasWaitingRun(db: Queryable, since: number): Promise<boole
   return (await waits.first('id')) !== undefined;
 }
 
+/**
+ * Keeps importers and approvals from the organization's runs until the transaction ends, which has the organization's lock: no run is
+ * opened under it. false: an importer works on one, or is just taking it.
+ */
+export async function lockIdleRuns(tx: Queryable, org: string): Promise<boolean> {
+  const list = () => tx('runs').where({ org_id: org }).whereIn('state', ['open', 'running', 'held']);
+  // A claim has its run first, and then waits for the organization: to wait for it here would be a deadlock.
+  const locked = dialectOf(tx) === 'sqlite' ? null : await list().forUpdate().skipLocked().select('id');
+  const runs: Pick<Run, 'state'>[] = await list().select('state');
+  return !runs.some(({ state }) => state === 'running') && (locked === null || locked.length === runs.length);
+}
+
+/** Ends the runs that lockIdleRuns has locked, of an organization that is being removed. */
+export async function endIdleRuns(tx: Queryable, org: string, now: number): Promise<void> {
+  const waiting = tx('runs').where({ org_id: org }).whereIn('state', ['open', 'held']);
+  await waiting.update({ state: 'superseded', finished_at: now });
+}
+
 /** Renews the lease and stores the progress; false: the lease was lost to another importer. */
 export async function renewLease(db: Queryable, run: Run, leaseUntil: number, progress: unknown): Promise<boolean> {
   return (await owned(db, run).update({ lease_until: leaseUntil, progress: JSON.stringify(progress) })) > 0;

@@ -7,10 +7,12 @@ import {
   deleteOrgProvider,
   findOrgProvider,
   listOrgProviders,
+  lockOrgProvider,
   type OrgProvider,
   type OrgProviderOptions,
   putOrgProvider,
 } from '../../db/control/orgproviders.js';
+import { lockOrg } from '../../db/control/orgs.js';
 import { isPrivateHost } from '../../events/webhook/address.js';
 import { sealText } from '../../keys/master/sealedtext.js';
 import { OperationError } from '../error.js';
@@ -57,27 +59,26 @@ export interface ShownProvider extends Provider {
 /** Adds the provider of an organization, or changes it. @throws OperationError `not_found`, `usage`; KeyError */
 export async function setProvider(workplace: Workplace, id: string, change: ProviderChange): Promise<ShownProvider> {
   const { control, actor, now } = workplace;
-  const org = (await workplace.org(id)).id;
-  const before = await findOrgProvider(control.read, { org });
-  const { issuer, clientId, options } = planProvider(org, before, change);
-  // A secret belongs to one client of one issuer, and is sent to no other.
-  const isSame = before !== null && before.issuer === issuer && before.clientId === clientId;
-  const secret =
-    change.secret === undefined
-      ? ((isSame ? before?.secret : null) ?? null)
-      : change.secret && (await sealText((await workplace.master()).recipient, change.secret));
-  const row = {
-    ...{ org, issuer, clientId, secret, options },
-    key: before?.key ?? randomBytes(16).toString('base64url'),
-    createdBy: before?.createdBy ?? actor,
-    createdAt: before?.createdAt ?? now(),
-  };
-  await control.transact(async (tx) => {
+  const { id: org } = await workplace.org(id);
+  const given = change.secret ? await sealText((await workplace.master()).recipient, change.secret) : change.secret;
+  return control.transact(async (tx) => {
+    await lockOrg(tx, org, true);
+    const before = await lockOrgProvider(tx, org);
+    const { issuer, clientId, options } = planProvider(org, before, change);
+    // A secret belongs to one client of one issuer, and is sent to no other.
+    const isSame = before !== null && before.issuer === issuer && before.clientId === clientId;
+    const secret = given === undefined ? (isSame ? before.secret : null) : given;
+    const row = {
+      ...{ org, issuer, clientId, secret, options },
+      key: before?.key ?? randomBytes(16).toString('base64url'),
+      createdBy: before?.createdBy ?? actor,
+      createdAt: before?.createdAt ?? now(),
+    };
     await putOrgProvider(tx, row);
     const detail = { issuer, clientId, ...options };
     await recordAudit(tx, { at: now(), org, actor, action: 'provider.set', subject: issuer, detail });
+    return { ...toProvider(row), hasSecret: secret !== null };
   });
-  return { ...toProvider(row), hasSecret: secret !== null };
 }
 
 /** The provider as a change would leave it. @param before null: there is none. @throws OperationError `usage` */
@@ -120,6 +121,7 @@ export async function removeProvider(workplace: Workplace, id: string): Promise<
   const { id: org } = await workplace.org(id);
   const { control, actor, now } = workplace;
   return control.transact(async (tx) => {
+    await lockOrg(tx, org, true);
     const found = await findOrgProvider(tx, { org });
     if (found === null || !(await deleteOrgProvider(tx, org))) throw noProvider(org);
     const { issuer } = found;

@@ -55,22 +55,25 @@ class Unchanged extends Error {
  * Prepares and makes a change in one transaction that an import's plan can't overtake. Its run and its audit record are
  * committed right before it.
  * @param action of the audit trail, for example `user.set`.
- * @param prepare checks the change; gets the version of the directory that the change makes.
+ * @param prepare checks the change; gets the organization, whose owner remains until the end, and the version of the directory that
+ * the change makes.
  */
 export async function editDirectory(
   workplace: Workplace,
-  org: Org,
+  orgId: string,
   action: string,
-  prepare: (tx: Queryable, at: number, version: number) => Promise<Edit>,
+  prepare: (tx: Queryable, org: Org, at: number, version: number) => Promise<Edit>,
 ): Promise<Edited> {
   const { directory, now } = workplace;
+  const { id } = await workplace.org(orgId);
   const at = now();
   try {
     return await directory.transact(async (tx) => {
-      const version = await bumpVersion(tx, org.id);
+      const version = await bumpVersion(tx, id);
+      const org = await workplace.org(id);
       const mark = await changesMark(tx);
-      const edit = await prepare(tx, at, version);
-      const { entity, id, name, values } = edit;
+      const edit = await prepare(tx, org, at, version);
+      const { entity, id: entityId, name, values } = edit;
       if (values.length === 0) throw new Unchanged({ name, run: null, values });
       const run = await recordRun(workplace, org, action, edit, at);
       await recordEdit(tx, org.id, run, at);
@@ -78,13 +81,13 @@ export async function editDirectory(
       const changes = values.map(({ field, before, after }) => ({ field, before, after }));
       await recordChanges(
         tx,
-        changes.map((change) => ({ org: org.id, entity, entityId: String(id), at, ...change })),
+        changes.map((change) => ({ org: org.id, entity, entityId: String(entityId), at, ...change })),
         run,
       );
       const fields = values.map(
         ({ field, customId }) => customId ?? (field === 'Status' ? 'Deactivation Date' : field),
       );
-      await recordPersonSet(tx, { org: org.id, entity, entityId: id }, fields, at);
+      await recordPersonSet(tx, { org: org.id, entity, entityId }, fields, at);
       await recordDirectoryEvents(tx, org.id, mark, at);
       return { name, run, values };
     });

@@ -78,8 +78,7 @@ async function editTeam(
   action: string,
   change: (tx: Queryable, draft: Draft) => Promise<void>,
 ): Promise<Edited> {
-  const org = await workplace.org(orgId);
-  return editDirectory(workplace, org, action, async (tx, at, version) => {
+  return editDirectory(workplace, orgId, action, async (tx, org, at, version) => {
     const before = await readEditableTeam(tx, org.id, nameKey(name));
     if (before === null)
       throw new OperationError('not_found', `no team "${name}" in ${org.id}; see "dropslot teams list ${org.id}"`);

@@ -130,8 +130,7 @@ async function editUser(
   action: string,
   change: (tx: Queryable, draft: Draft, at: number) => Promise<void>,
 ): Promise<Edited> {
-  const org = await workplace.org(orgId);
-  return editDirectory(workplace, org, action, async (tx, at, version) => {
+  return editDirectory(workplace, orgId, action, async (tx, org, at, version) => {
     const before = await readEditableUser(tx, org.id, emailKey(email.trim()));
     if (before === null) throw new OperationError('not_found', `no user ${email.trim()} in ${org.id}`);
     const after = { ...before, custom: { ...before.custom } };

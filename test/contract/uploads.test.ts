@@ -16,7 +16,7 @@ import {
   unqueueUpload,
   withdrawUpload,
 } from '../../db/control/uploads.js';
-import { onEveryDatabase, type TestDatabases } from '../support/databases.js';
+import { afterFirstStatement, onEveryDatabase, type TestDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
 
 interface Queue {
@@ -171,18 +171,3 @@ onEveryDatabase('uploads', (open) => {
     assert.equal(await isBlobLive(read, blobId), true);
   });
 });
-
-/** As `db`; `work` is done between the first statement of `db` and the second one. */
-function afterFirstStatement(db: Db['read'], work: () => Promise<void>): Db['read'] {
-  let statements = 0;
-  return new Proxy(db, {
-    apply(target, self, given) {
-      const builder = Reflect.apply(target, self, given);
-      const run = builder.then.bind(builder);
-      // biome-ignore lint/suspicious/noThenProperty: the builder is a thenable that runs its statement.
-      builder.then = (done: never, failed: never) =>
-        (statements++ === 1 ? work().then(() => run()) : run()).then(done, failed);
-      return builder;
-    },
-  });
-}

@@ -6,9 +6,9 @@ import { type TestContext, test } from 'node:test';
 import { Encrypter, generateX25519Identity } from 'age-encryption';
 import { createSilentLogger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
-import type { Queryable } from '../../db/connection.js';
+import type { Db, Queryable } from '../../db/connection.js';
 import { listAudit } from '../../db/control/audit.js';
-import { findRun, openManualRun } from '../../db/control/runs.js';
+import { claimRun, findRun, openManualRun, type Run } from '../../db/control/runs.js';
 import { workNext } from '../../importer/run/worker.js';
 import { createIntake } from '../../intake/intake.js';
 import { loadMaster, splitMaster } from '../../keys/master/master.js';
@@ -22,7 +22,7 @@ import { blobPath, openBlob } from '../../storage/blobs.js';
 import { type Disk, systemDisk } from '../../storage/disk.js';
 import { recoverUnsynced } from '../../storage/unsynced.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases } from '../support/databases.js';
+import { afterFirstStatement, onBothDatabases, openFresh } from '../support/databases.js';
 import { replacing, sender } from '../support/intake.js';
 import { examine, workplaceOn } from '../support/workplace.js';
 
@@ -327,4 +327,29 @@ onBothDatabases('keys', (open) => {
     ]);
     assert.match((await about({ masterKey: 'credential:master' })).join(), /^wrong: .*LoadCredential=/);
   });
+});
+
+test('an identity is not destroyed while an importer takes a run, and none takes one meanwhile (postgres)', async (t) => {
+  const acme = await Company.open((scope) => openFresh(scope, 'postgres'), t);
+  await acme.import({ 'users.csv': users });
+  await acme.drop('/more.csv', users);
+  const { control } = acme.databases;
+  const id = await openManualRun(control.write, 'acme', acme.clock);
+  const place = await workplaceOn(t, acme.databases.settings);
+  // As a claim that is not committed yet.
+  const destroying = control.transact(async (tx) => {
+    await tx('runs').where({ id }).forUpdate();
+    await destroyIdentity(place, 'acme');
+  });
+  await assert.rejects(destroying, /an import of acme is in progress/);
+
+  let claimed: Run | null | undefined;
+  const claim = async () => {
+    claimed = await claimRun(control.write, 'other', acme.clock, 60_000);
+  };
+  const transact: Db['transact'] = (work) =>
+    place.control.transact((tx) => work(afterFirstStatement(tx, claim, 2) as typeof tx));
+  const destroyed = await destroyIdentity({ ...place, control: { ...place.control, transact } }, 'acme');
+  assert.deepEqual([destroyed.withdrawn, claimed], [1, null]);
+  assert.deepEqual(await control.read('uploads').whereIn('state', ['queued', 'running']), []);
 });

@@ -1,7 +1,14 @@
-/** Terms of login keys, as operators write them. */
+/** Terms of login keys, as operators write them, and as several change them at once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { listAudit } from '../../db/control/audit.js';
+import { insertOrg } from '../../db/control/orgs.js';
 import { readExpiry, readGrace, readKeyChange, readSources, stateOfKey } from '../../operations/keyterms.js';
+import { revokeKey, setKey } from '../../operations/loginkeys.js';
+import { onBothDatabases } from '../support/databases.js';
+import { allowKey, newKeyPair } from '../support/keys.js';
+import { sampleOrg } from '../support/samples.js';
+import { changedBefore, workplaceOn } from '../support/workplace.js';
 
 const now = Date.UTC(2026, 0, 15, 12);
 
@@ -71,4 +78,18 @@ test('times of grace', () => {
   );
   for (const wrong of ['7', 'd', '-1d', '1y', '', '99999999d'])
     assert.throws(() => readGrace(wrong), { code: 'usage' }, wrong);
+});
+
+onBothDatabases('a login key', (open) => {
+  test('that is revoked first gets no other terms', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    await insertOrg(place.control.write, sampleOrg('acme'));
+    const pair = newKeyPair();
+    await allowKey(place.control, 'acme', pair);
+    const { fingerprint } = pair.public;
+    const late = changedBefore(place, 'control', () => revokeKey(place, 'acme', fingerprint));
+    await assert.rejects(setKey(late, 'acme', fingerprint, { expiresAt: null }), /is revoked/);
+    const actions = (await listAudit(place.control.read, 'acme')).map(({ action }) => action);
+    assert.deepEqual(actions, ['key.revoked']);
+  });
 });

@@ -75,6 +75,19 @@ test('a code that could not be sent is sent again at once, and nothing is added 
   assert.equal((await confirmNotification(place, 'acme', 'hr@acme.test', codeIn(mails[0]!))).state, 'enabled');
 });
 
+test('an address that was confirmed by another code while the first one was sent in vain remains confirmed', async (t) => {
+  const { place, mails, state, clock } = await openMailPlace(t);
+  state.refuses = true;
+  state.meanwhile = async () => {
+    state.refuses = false;
+    clock.now += 60_000;
+    await resendCode(place, 'acme', 'hr@acme.test');
+    await confirmNotification(place, 'acme', 'hr@acme.test', codeIn(mails[0]!));
+  };
+  await assert.rejects(addNotification(place, 'acme', 'hr@acme.test', undefined), /could not be sent/);
+  assert.equal((await listNotifications(place, 'acme'))[0]!.state, 'enabled');
+});
+
 test('people of an organization read what the mail server answered, and not where it stands', async (t) => {
   const { place, state } = await openMailPlace(t);
   const ofOrg = { ...place, isOfOrg: true };

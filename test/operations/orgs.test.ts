@@ -2,19 +2,22 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import type { Knex } from 'knex';
 import type { Db } from '../../db/connection.js';
 import { listAudit } from '../../db/control/audit.js';
 import { insertBlob } from '../../db/control/blobs.js';
 import { insertOrg, listOrgs, updateOrg } from '../../db/control/orgs.js';
-import { openManualRun } from '../../db/control/runs.js';
+import { claimRun, openManualRun, type Run } from '../../db/control/runs.js';
 import { findUser, listUsers } from '../../db/directory/users.js';
 import { createOrgIdentity } from '../../keys/master/orgidentity.js';
+import { saveAliases } from '../../operations/columnmapping.js';
 import { addOrganization, enableOrganization, removeOrganization, setOrganization } from '../../operations/orgs.js';
+import { requestSftp } from '../../operations/sftpaccess.js';
 import { blobPath, createBlob } from '../../storage/blobs.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
-import { workplaceOn } from '../support/workplace.js';
+import { changedBefore, workplaceOn } from '../support/workplace.js';
 
 const owner = { ownerEmail: 'Jane@acme.test' };
 
@@ -97,6 +100,39 @@ onBothDatabases('organizations', (open) => {
     await assert.rejects(setOrganization(place, 'nobody', { slot: '05:00' }), { code: 'not_found' });
   });
 
+  test('of two changes at once of different options, limits and aliases both remain', async (t) => {
+    const place = await workplaceOn(t, (await open(t)).settings);
+    const options = { protected: ['ann@acme.test', 'bob@acme.test'], maxHandles: 9 };
+    await insertOrg(place.control.write, sampleOrg('acme', { options, limits: { maxFiles: 7 } }));
+    const other = () =>
+      setOrganization(place, 'acme', {
+        ...{ limits: { maxFiles: null, maxFolderDepth: 3 } },
+        options: { protected: ['bob@acme.test'], maxSessions: 2, maxHandles: null },
+      });
+    const change = { limits: { maxNameBytes: 80 }, options: { maxConnections: 5 } };
+    const { options: after, limits } = await setOrganization(changedBefore(place, 'control', other), 'acme', change);
+    assert.deepEqual(after, { protected: ['bob@acme.test'], maxSessions: 2, maxConnections: 5 });
+    assert.deepEqual(limits, { maxFolderDepth: 3, maxNameBytes: 80 });
+
+    const columns = (label: string) => saveAliases(place, 'acme', { [label]: 'User Name' });
+    const late = changedBefore(place, 'control', () => columns('Worker'));
+    await saveAliases(late, 'acme', { Boss: 'Manager Email' });
+    assert.deepEqual((await place.org('acme')).options.aliases, { Worker: 'User Name', Boss: 'Manager Email' });
+  });
+
+  test('a plan without SFTP access that comes first is neither requested for nor enabled', async (t) => {
+    const acme = await Company.open(open, t, { plan: 'enterprise', enabled: false });
+    const place = await workplaceOn(t, acme.databases.settings);
+    const leave = changedBefore(place, 'control', () => setOrganization(place, 'acme', { plan: 'basic' }));
+    await requestSftp(place, 'acme', acme.org.ownerEmail);
+    await assert.rejects(enableOrganization(leave, 'acme'), /the plan "basic" does not include SFTP access/);
+    await setOrganization(place, 'acme', { plan: 'enterprise' });
+    const again = changedBefore(place, 'control', () => setOrganization(place, 'acme', { plan: 'basic' }));
+    await assert.rejects(requestSftp(again, 'acme', acme.org.ownerEmail), /the plan "basic" does not include/);
+    const { enabled, sftpRequest } = await place.org('acme');
+    assert.deepEqual([enabled, sftpRequest], [false, null]);
+  });
+
   test('a new owner is a user already, and the trail says that they became an admin', async (t) => {
     const acme = await Company.open(open, t);
     const place = await workplaceOn(t, acme.databases.settings);
@@ -148,9 +184,10 @@ onBothDatabases('organizations', (open) => {
     const place = await workplaceOn(t, acme.databases.settings);
     const { recipient } = (await listOrgs(place.control.read))[0]!;
     let late = '';
+    let transactions = 0;
     const transact: Db['transact'] = async (work) => {
-      // The second transaction of a removal deletes the rows.
-      if (late === '' && (await listOrgs(place.control.read))[0]!.enabled === false) {
+      // The third transaction of a removal deletes the rows.
+      if (++transactions === 3) {
         const blob = await (await createBlob(place.paths, recipient)).finish();
         late = blob.id;
         await insertBlob(place.control.write, { ...blob, org: 'acme', createdAt: place.now() });
@@ -164,6 +201,22 @@ onBothDatabases('organizations', (open) => {
     assert.equal((record!.detail as { files: number }).files, 1, 'the audit trail counts it too');
     assert.ok(!existsSync(blobPath(place.paths, late)));
     assert.deepEqual(await place.control.read('blobs'), []);
+  });
+
+  test('no importer takes a run of an organization whose directory is being removed', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    await openManualRun(place.control.write, 'acme', acme.clock);
+    let claimed: Run | null | undefined;
+    const transaction = async (work: (tx: Knex.Transaction) => Promise<unknown>) => {
+      claimed = await claimRun(place.control.write, 'other', acme.clock, 60_000);
+      return place.directory.write.transaction(work);
+    };
+    const write = new Proxy(place.directory.write, {
+      get: (db, name) => (name === 'transaction' ? transaction : Reflect.get(db, name)),
+    });
+    await removeOrganization({ ...place, directory: { ...place.directory, write } }, 'acme');
+    assert.equal(claimed, null);
   });
 
   test('an organization whose import runs is not removed', async (t) => {

@@ -7,6 +7,7 @@ import { findRun, listImportRuns } from '../../db/control/runs.js';
 import { openUploadRun } from '../../db/control/slots.js';
 import { readVersion } from '../../db/directory/directory.js';
 import { listPersonSet } from '../../db/directory/fieldorigins.js';
+import { setOrganization } from '../../operations/orgs.js';
 import { clearTeam, setTeam } from '../../operations/people/teams.js';
 import { clearUser, deactivateUser, reactivateUser, setUser } from '../../operations/people/users.js';
 import { readAssignment } from '../../operations/people/values.js';
@@ -16,7 +17,7 @@ import { showUser } from '../../operations/users.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases, openFresh } from '../support/databases.js';
-import { workplaceOn } from '../support/workplace.js';
+import { changedBefore, workplaceOn } from '../support/workplace.js';
 
 const header = 'User Email,User Name,Manager Email,Teams,Office,Employee ID';
 const people = csv(
@@ -39,6 +40,26 @@ async function begin(open: Parameters<typeof Company.open>[0], t: TestContext, o
 const sqliteDatabases: Parameters<typeof Company.open>[0] = (scope) => openFresh(scope, 'sqlite');
 
 onBothDatabases('a person changes users and teams', (open) => {
+  test('a change of the owner that comes first is respected', async (t) => {
+    const { acme, place, user } = await begin(open, t);
+    const name = (email: string) => () => setOrganization(place, 'acme', { ownerEmail: email });
+    const change = (by: Workplace, email: string, value: string) => setUser(by, 'acme', email, [readAssignment(value)]);
+    await change(
+      changedBefore(place, 'directory', name('bob@acme.test')),
+      'owner@acme.test',
+      'User Email=jane@acme.test',
+    );
+    assert.equal((await place.org('acme')).ownerEmail, 'bob@acme.test');
+
+    const late = changedBefore(place, 'directory', name('ann@acme.test'));
+    await assert.rejects(change(late, 'ann@acme.test', 'Is Org Admin=No'), /ann@acme.test is the owner of acme/);
+    assert.equal((await user('ann@acme.test')).is_admin, 1);
+    const renamed = changedBefore(place, 'directory', name('cyd@acme.test'));
+    await change(renamed, 'cyd@acme.test', 'User Email=cid@acme.test');
+    assert.equal((await place.org('acme')).ownerEmail, 'cid@acme.test');
+    assert.equal((await acme.users())['cyd@acme.test'], undefined);
+  });
+
   test('values are set, cleared, shown with their origin, audited without addresses, and undone', async (t) => {
     const { acme, place, set, undo, user } = await begin(open, t, { identifier: 'Employee ID' });
     const before = await user('ann@acme.test');

@@ -19,7 +19,7 @@ import {
 } from '../../operations/pgp.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
-import { examine, workplaceOn } from '../support/workplace.js';
+import { changedBefore, examine, workplaceOn } from '../support/workplace.js';
 
 const dayMs = 86_400_000;
 let customer: { publicKey: string; fingerprint: string };
@@ -70,6 +70,15 @@ onBothDatabases('pgp', (open) => {
     await destroyIdentity(place, 'acme');
     assert.deepEqual(await listPgp(place, 'acme'), []);
     await assert.rejects(generateOwnPgpKey(place, 'acme', curve), /identity of acme was destroyed/);
+  });
+
+  test('a key that is revoked first does not become that of the reports', async (t) => {
+    const { place } = await openPlace(t);
+    const { fingerprint } = await importPgpKey(place, 'acme', Buffer.from(customer.publicKey), null);
+    const late = changedBefore(place, 'control', () => revokePgpKey(place, 'acme', fingerprint));
+    const change = { options: { reportsTo: fingerprint } };
+    await assert.rejects(setOrganization(late, 'acme', change), /acme has no active public key/);
+    assert.equal((await place.org('acme')).options.reportsTo, undefined);
   });
 
   test('settings take keys that exist, and a key of the reports is not revoked; the doctor sees ends', async (t) => {

@@ -45,6 +45,18 @@ onBothDatabases('sources', (open) => {
     assert.deepEqual((await detailOrg(place, await place.org('acme'))).sources, []);
   });
 
+  test('a source whose server was changed first is not enabled without a host key', async (t) => {
+    const company = await Company.open(open, t);
+    const place = await workplaceOn(t, company.databases.settings);
+    const { id } = await addSource(place, 'acme', { ...choice, hostKeys: [`SHA256:${'a'.repeat(43)}`] });
+    const find = async () => (await findDoor(place, 'sftp', String(id))) as Source<SftpConfig>;
+    await disableDoor(place, await find());
+    const old = await find();
+    await setSource(place, old, { host: 'other.example' });
+    await assert.rejects(enableDoor(place, old), /source \d+ has been changed meanwhile: see "dropslot sources show/);
+    assert.equal((await enableDoor(place, await find())).state, 'unconfirmed');
+  });
+
   test('a source is added, changed, disabled, enabled and removed; its secret is sealed and survives a new master key', async (t) => {
     const company = await Company.open(open, t);
     const place = await workplaceOn(t, company.databases.settings);

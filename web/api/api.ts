@@ -11,10 +11,11 @@ import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 import { addScim } from '../scim/scim.js';
 import { readBearer, workplaceFor } from './access.js';
-import { answerContent, answerJson, answerProblem, breakerOf, etagOf, hasTag } from './answer.js';
+import { answerContent, answerJson, answerProblem, breakerOf } from './answer.js';
 import { inTime, longestMs } from './deadline.js';
 import { streamBody } from './forms.js';
 import { addressOf, type Ctx, createGate, type Env } from './gate.js';
+import { requireMatch } from './match.js';
 import { answerOnce } from './once.js';
 import { describeApi } from './openapi.js';
 import { renderDocs } from './page.js';
@@ -166,10 +167,9 @@ async function carryOut(
   const secret = readBearer(c.req.header('authorization'))!;
   const inputs = { params, query, headers, body };
   const once = { header: c.req.header('idempotency-key'), request: [c.req.path, inputs], secret };
-  const work = answerOnce(workplace, token, route, once, async () => {
-    await requireMatch(c.req.header('if-match'), route, call);
-    return route.handle(call);
-  }).finally(leave);
+  const work = answerOnce(workplace, token, route, once, async () =>
+    route.handle(await requireMatch(c.req.header('if-match'), route, call)),
+  ).finally(leave);
   // An upload has its own bounds.
   const value = await (route.body === streamBody ? work : inTime(work, tooSlow, dropContent));
   if (typeof route.answer === 'string') {
@@ -187,14 +187,6 @@ function dropContent(value: unknown): void {
   content?.[Symbol.asyncIterator]()
     .return?.()
     .catch(() => {});
-}
-
-/** @throws ApiError `changed`; `usage` where a change has no state to compare with */
-async function requireMatch(header: string | undefined, { method, current }: Route, call: Call<never, never, never>) {
-  if (header === undefined || method === 'GET') return;
-  if (current === null) throw new ApiError('usage', 'this request takes no If-Match');
-  if (!hasTag(header, etagOf(await current(call))))
-    throw new ApiError('changed', 'it has changed since the ETag of If-Match: get it again');
 }
 
 function tooSlow(): ApiError {

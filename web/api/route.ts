@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Drops } from '../../operations/drops/drops.js';
 import type { ErasureJobs } from '../../operations/people/erasurejobs.js';
 import type { Turns } from '../../operations/places.js';
+import type { Half } from '../../operations/precondition.js';
 import type { ShownSetting } from '../../operations/settings.js';
 import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
@@ -72,6 +73,8 @@ export interface Route {
   status: 200 | 201 | 202;
   /** Of a change: gives the answer of the GET whose ETag `If-Match` names; null: the route takes no `If-Match`. */
   current: ((call: Call<never, never, never>) => Promise<unknown>) | null;
+  /** The database whose transaction makes the change, and compares once more; null: the change itself says for which state it is. */
+  comparesIn: Half | null;
   /** Takes a place before the body is read, and gives it back; null: no place is needed. @throws OperationError `unavailable` */
   admit: ((call: Call<never, never, never>) => Promise<() => void>) | null;
   handle(call: Call<never, never, never>): Promise<unknown>;
@@ -98,6 +101,7 @@ export interface Definition<
   answer: z.ZodType | string;
   status?: Route['status'];
   current?(call: Call<z.infer<Params>, unknown, unknown>): Promise<unknown>;
+  comparesIn?: Half;
   admit?(call: Omit<Call<z.infer<Params>, z.infer<Query>, null>, 'body'>): Promise<() => void>;
   handle(call: Call<z.infer<Params>, z.infer<Query>, z.infer<Body>, z.infer<Headers>>): Promise<unknown>;
 }
@@ -110,6 +114,6 @@ export function route<
   Headers extends Shape = typeof none,
 >(definition: Definition<Params, Query, Body, Headers>): Route {
   const { isOfServer = false, params = none, query = none, headers = none, body = null } = definition;
-  const { status = 200, current = null, admit = null } = definition;
-  return { ...definition, isOfServer, params, query, headers, body, status, current, admit } as Route;
+  const { status = 200, current = null, comparesIn = null, admit = null } = definition;
+  return { ...definition, isOfServer, params, query, headers, body, status, current, comparesIn, admit } as Route;
 }

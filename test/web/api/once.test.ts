@@ -1,12 +1,15 @@
 /** POST requests with an Idempotency-Key: carried out once, answered as often as they are sent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Db } from '../../../db/connection.js';
+import { claimRequest, forgetRequest } from '../../../db/control/apirequests.js';
 import { listAudit } from '../../../db/control/audit.js';
+import { carryOutOnce } from '../../../operations/apirequests.js';
 import { answerJson } from '../../../web/api/answer.js';
 import { answerOnce } from '../../../web/api/once.js';
 import { Reply, type Route } from '../../../web/api/route.js';
 import { openApi } from '../../support/api.js';
-import { onBothDatabases } from '../../support/databases.js';
+import { afterFirstStatement, onBothDatabases } from '../../support/databases.js';
 
 onBothDatabases('Idempotency-Key', (openDatabases) => {
   test('a repeated POST gets the answer of the first one', async (t) => {
@@ -48,6 +51,50 @@ onBothDatabases('Idempotency-Key', (openDatabases) => {
     await requests().update({ at: place.now() - 86_400_001 });
     await open('five');
     assert.deepEqual(await requests().pluck('key'), ['five']);
+  });
+
+  test('a request whose COMMIT got no answer is not carried out again', async (t) => {
+    const { place, token } = await openApi(t, openDatabases);
+    const { id } = await token('admin');
+    const request = { token: id, key: 'one', digest: '' };
+    let count = 0;
+    const carryOut = (work: (control: Db) => Promise<unknown>) =>
+      carryOutOnce(place, request, () => {
+        count++;
+        return work(place.control);
+      });
+    const lost = Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' });
+    const fails = carryOut(({ transact }) =>
+      transact(async () => {
+        throw lost;
+      }),
+    );
+    await assert.rejects(fails, lost);
+    // Before the COMMIT nothing is written: the key is free.
+    const unanswered = Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' });
+    await assert.rejects(
+      carryOut(async ({ transact }) => {
+        await transact(async (tx) => tx('api_requests').where({ token_id: id }).update({ digest: '' }));
+        throw unanswered;
+      }),
+      unanswered,
+    );
+    await assert.rejects(
+      carryOut(async () => null),
+      /has not ended, or was cut off: look whether its change was made/,
+    );
+    assert.equal(count, 2);
+  });
+
+  test('a key that is free again at the moment of a repetition belongs to the repetition', async (t) => {
+    const { place, token } = await openApi(t, openDatabases);
+    const { id } = await token('admin');
+    const request = { token: id, key: 'one', digest: '', at: 1 };
+    const { write } = place.control;
+    await claimRequest(write, request);
+    const afterInsert = afterFirstStatement(write, () => forgetRequest(write, id, 'one'));
+    assert.equal(await claimRequest(afterInsert, request), null);
+    assert.equal((await claimRequest(write, request))?.key, 'one');
   });
 
   test('a repetition has the status and the headers of the first answer too', async (t) => {

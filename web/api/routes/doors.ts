@@ -177,6 +177,7 @@ const common = (word: Word): Route[] => {
         params: doorParams,
         answer: form,
         current,
+        comparesIn: 'control',
         handle: async ({ workplace, params }) => {
           const change = verb === 'enable' ? enableDoor : disableDoor;
           return show(word, await change(workplace, await getOwn(workplace, word, params)));
@@ -213,6 +214,7 @@ export const doorRoutes: readonly Route[] = [
     body: choice,
     answer: source,
     current: currentSource,
+    comparesIn: 'control',
     handle: async (call) => {
       requirePublic(call);
       const found = (await getOwn(call.workplace, 'source', call.params)) as Parameters<typeof setSource>[1];

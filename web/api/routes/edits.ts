@@ -81,6 +81,7 @@ export const editRoutes: readonly Route[] = [
     body: changes,
     answer: edited,
     current: currentUser,
+    comparesIn: 'directory',
     handle: ({ workplace, params: { org, email }, body: { set, clear } }) =>
       show(changeUser(workplace, org, email, { set: readAssignments(set, clear), clear })),
   }),
@@ -93,6 +94,7 @@ export const editRoutes: readonly Route[] = [
     body: z.strictObject({ on: z.string().min(1).max(40).nullable().default(null) }),
     answer: edited,
     current: currentUser,
+    comparesIn: 'directory',
     handle: ({ workplace, params: { org, email }, body }) => show(deactivateUser(workplace, org, email, body.on)),
   }),
   route({
@@ -103,6 +105,7 @@ export const editRoutes: readonly Route[] = [
     params: userParams,
     answer: edited,
     current: currentUser,
+    comparesIn: 'directory',
     handle: ({ workplace, params: { org, email } }) => show(reactivateUser(workplace, org, email)),
   }),
   route({
@@ -114,6 +117,7 @@ export const editRoutes: readonly Route[] = [
     body: changes,
     answer: edited,
     current: currentTeam,
+    comparesIn: 'directory',
     handle: ({ workplace, params: { org, team: of }, body: { set, clear } }) =>
       show(changeTeam(workplace, org, of, { set: readAssignments(set, clear), clear })),
   }),
@@ -126,6 +130,7 @@ export const editRoutes: readonly Route[] = [
     body: z.strictObject({ name }),
     answer: team,
     current: currentTeam,
+    comparesIn: 'directory',
     handle: async ({ workplace, params: { org, team: of }, body }) => {
       await renameTeamOf(workplace, org, of, body.name);
       return currentTeam({ workplace, params: { org, team: body.name } });
@@ -165,6 +170,7 @@ export const editRoutes: readonly Route[] = [
     ]),
     answer: field,
     current: currentField,
+    comparesIn: 'directory',
     handle: async ({ workplace, params: { org, field: of }, body }) => {
       if ('label' in body) return showCounted(workplace, org, await renameField(workplace, org, of, body.label));
       if ('hidden' in body) return showCounted(workplace, org, await hideField(workplace, org, of, body.hidden));

@@ -142,6 +142,7 @@ export const keyRoutes: readonly Route[] = [
     body: z.strictObject(terms),
     answer: key,
     current: ({ workplace, params }) => show(workplace, params.org, params.key),
+    comparesIn: 'control',
     handle: async ({ workplace, params: { org, key: prefix }, body }) => {
       const { timeZone } = await workplace.org(org);
       const assignments = Object.entries(definedOf(body)).map(([name, text]) => `${name}=${text}`);
@@ -180,6 +181,7 @@ export const keyRoutes: readonly Route[] = [
     params: keyParams,
     answer: key,
     current: ({ workplace, params }) => show(workplace, params.org, params.key),
+    comparesIn: 'control',
     handle: async ({ workplace, params: { org, key: prefix } }) => {
       await workplace.org(org);
       return showOneKey(await revokeKey(workplace, org, prefix));

@@ -135,6 +135,7 @@ export const orgRoutes: readonly Route[] = [
     body: maySettings.extend({ createOwner: z.boolean().default(false) }),
     answer: details,
     current: ({ workplace, params }) => show(workplace, params.org),
+    comparesIn: 'control',
     handle: async ({ workplace, params, body }) => {
       await setOrganization(workplace, params.org, readOrgFields(body.settings), { createOwner: body.createOwner });
       return show(workplace, params.org);
@@ -158,6 +159,7 @@ export const orgRoutes: readonly Route[] = [
       isErased: z.boolean(),
     }),
     current: ({ workplace, params }) => show(workplace, params.org),
+    comparesIn: 'control',
     handle: async ({ workplace, params, query }) => {
       const { id } = await workplace.org(params.org);
       if (query.confirm !== id)
@@ -176,6 +178,7 @@ export const orgRoutes: readonly Route[] = [
     body: z.strictObject({ by: z.string().min(1).max(320) }),
     answer: org,
     current: ({ workplace, params }) => show(workplace, params.org),
+    comparesIn: 'control',
     handle: async ({ workplace, params, body }) => showOrg(await requestSftp(workplace, params.org, body.by)),
   }),
   ...(['enable', 'disable'] as const).map((verb) =>
@@ -188,6 +191,7 @@ export const orgRoutes: readonly Route[] = [
       params: orgParams,
       answer: org,
       current: ({ workplace, params }) => show(workplace, params.org),
+      comparesIn: 'control',
       handle: async ({ workplace, params }) => {
         const change = verb === 'enable' ? enableOrganization : disableOrganization;
         return showOrg(await change(workplace, params.org));
