@@ -12,8 +12,9 @@ import { ensureFolders } from '../../db/control/entries.js';
 import { approveHeld, putAside, rejectHeld } from '../../db/control/holds.js';
 import { insertOrg, type Org } from '../../db/control/orgs.js';
 import { giveUpRun } from '../../db/control/requeue.js';
-import { claimRun, openManualRun, type Run } from '../../db/control/runs.js';
+import { claimRun, endHeldRun, openManualRun, type Run } from '../../db/control/runs.js';
 import { settleRun } from '../../db/control/settle.js';
+import { lockUpload } from '../../db/control/uploads.js';
 import { isUniqueViolation } from '../../db/error.js';
 import { GroupCommit } from '../../intake/groupcommit.js';
 import { publishUpload } from '../../intake/publish.js';
@@ -341,4 +342,32 @@ describe('pairs of transactions (postgres)', () => {
       }
       assert.equal(wrong.length, 0, wrong.join('\n\n'));
     });
+
+  test('an import that is asked for while a run is claimed without a file that came just now gets another run', async () => {
+    const { control } = databases;
+    const site = (await build(control, worlds.queued!, 'asked', 1))();
+    // With a file the claim would record an event, and the CLOSE wait for that one's COMMIT.
+    await control.write('uploads').where({ org_id: site.org.id }).update({ state: 'withdrawn' });
+    await control.write('runs').where({ id: site.run!.id }).update({ kind: 'slot' });
+    const ask = async () => {
+      await close(control, site, at(site, 'w.csv'), 'beside');
+      return String((await openManualRun(control.write, site.org.id, now)) === site.run!.id);
+    };
+    assert.deepEqual(await overlap(control, (db) => answer('claim', db, site), ask), ['claimed', 'false']);
+  });
+
+  test('a claim that is in the way of a file that is being replaced is made later', async () => {
+    const { control } = databases;
+    const site = (await build(control, worlds.approved!, 'replaced', 1))();
+    await control.transact(async (tx) => {
+      // PostgreSQL ends the other one, whose patience is over first.
+      await tx.raw("SET LOCAL deadlock_timeout = '1min'");
+      await lockUpload(tx, site.upload);
+      const claim = answer('claim', control, site);
+      while (!(await isLocked(control))) await sleep(1);
+      const end = endHeldRun(tx, site.run!.id, 'superseded', now);
+      assert.equal(await claim, 'nothing to claim');
+      assert.equal(await end, true);
+    });
+  });
 });
