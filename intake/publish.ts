@@ -10,7 +10,7 @@ import {
   ensureFolders,
   freeName,
   insertEntryLater,
-  lockEntry,
+  lockUnlessReplaced,
   updateEntry,
 } from '../db/control/entries.js';
 import { overtakeHeld } from '../db/control/holds.js';
@@ -20,10 +20,10 @@ import { findPublishPlace } from '../db/control/publishplace.js';
 import { supersededFolder } from '../db/control/treelayout.js';
 import { insertUnsyncedLater } from '../db/control/unsyncedblobs.js';
 import {
-  findUpload,
   findUploadOfBlob,
   insertUpload,
   insertUploadLater,
+  lockUpload,
   type NewUpload,
   supersedeUpload,
   withdrawUpload,
@@ -92,7 +92,7 @@ export async function publishUpload(tx: Queryable, upload: ClosedUpload): Promis
     place === null ? await requireOpenable(tx, org.id, [blob]) : requireOpenableBy(org.id, place.org, [blob]);
   if (place?.hasFolder !== true && !(await ensureFolders(tx, org.id, dir, closedAt)))
     throw new SpaceError('not_a_folder', `${dir} is a file`);
-  const existing = place?.isFree === true ? null : await lockEntry(tx, org.id, path);
+  const existing = place?.isFree === true ? null : await lockUnlessReplaced(tx, org.id, path);
   if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
   if (upload.onTopOf !== undefined && existing !== null && existing.blobId !== upload.onTopOf)
     throw new Overtaken(`${path} has another version now`);
@@ -187,7 +187,7 @@ export async function replaceEntry(
   entry: EntryRow,
   at: number,
 ): Promise<void> {
-  const upload = entry.uploadId === null ? null : await findUpload(tx, entry.uploadId);
+  const upload = entry.uploadId === null ? null : await lockUpload(tx, entry.uploadId);
   if (upload?.state === 'queued' || upload?.state === 'held') {
     const dir = supersededFolder(DateTime.fromMillis(at, { zone: org.timeZone }).toISODate()!);
     await ensureFolders(tx, org.id, dir, at);

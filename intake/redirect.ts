@@ -5,8 +5,8 @@ import { overtakeHeld } from '../db/control/holds.js';
 import type { Org } from '../db/control/orgs.js';
 import { listWaitingBelow } from '../db/control/storedfiles.js';
 import {
-  findUpload,
   forgetHeaderTypes,
+  lockUpload,
   moveUpload,
   queueUpload,
   rehearseUpload,
@@ -25,7 +25,7 @@ export async function redirectUpload(
   options: NameOptions,
   at: number,
 ): Promise<string | null> {
-  const run = (await findUpload(tx, uploadId))?.runId ?? null;
+  const run = (await lockUpload(tx, uploadId))?.runId ?? null;
   const tellAt = tellAtOf(path, options, at);
   const redirects = {
     stored: ['upload.unqueued', () => unqueueUpload(tx, uploadId, path, tellAt)],

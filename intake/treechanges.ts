@@ -1,14 +1,14 @@
 /** Renames and removes files and folders, with the effects on the queue. Each function runs in one transaction. */
 import type { Queryable } from '../db/connection.js';
-import { deleteEntry, type EntryRow, lockEntry, updateEntry } from '../db/control/entries.js';
-import { listFoldersBelow, moveEntriesBelow } from '../db/control/folders.js';
+import { deleteEntry, type EntryRow, lockEntry, lockUnlessReplaced, updateEntry } from '../db/control/entries.js';
+import { lockBelow, moveEntriesBelow } from '../db/control/folders.js';
 import { overtakeHeld } from '../db/control/holds.js';
 import { findMoved, forgetMoved, updateMoved } from '../db/control/movednames.js';
 import { lockOrg, type Org } from '../db/control/orgs.js';
 import { findPartial, forgetPartials } from '../db/control/partials.js';
 import { listWaitingBelow } from '../db/control/storedfiles.js';
 import { dryRunRoot } from '../db/control/treelayout.js';
-import { findUpload, withdrawUpload } from '../db/control/uploads.js';
+import { lockUpload, withdrawUpload } from '../db/control/uploads.js';
 import { tellAtOf } from '../storage/filename.js';
 import { checkPath, isBelow, joinPath, splitPath } from '../storage/path.js';
 import { requireFolder } from '../storage/space.js';
@@ -41,7 +41,7 @@ export async function removeFile(tx: Queryable, org: Org, sender: Sender, path: 
     return { blob: null, partials };
   }
   if (entry.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
-  const upload = entry.uploadId === null ? null : await findUpload(tx, entry.uploadId);
+  const upload = entry.uploadId === null ? null : await lockUpload(tx, entry.uploadId);
   if (upload !== null && (await withdrawUpload(tx, upload.id, at))) {
     await overtakeHeld(tx, upload.runId, at);
     await audit(tx, org, sender, at, 'upload.withdrawn', path, { upload: entry.uploadId });
@@ -64,7 +64,7 @@ export async function renamePath(
   if (entry === null) return renameAbsent(tx, org, sender, { from, to, overwrite }, at);
   if (from === to) return { blob: null, partials: [] };
   await requireFolder(tx, org.id, splitPath(to).dir);
-  const target = await lockEntry(tx, org.id, to);
+  const target = await lockUnlessReplaced(tx, org.id, to);
   if (entry.kind === 'dir') {
     if (target !== null || isTargetOpen) throw new SpaceError('exists', `${to} exists`);
     await moveFolder(tx, { ...org, options }, sender, entry, to, at);
@@ -122,7 +122,7 @@ async function moveFolder(
       'unsupported',
       `${from} can't move into ${dryRunRoot} or out of it: its files can, one by one`,
     );
-  for (const path of await listFoldersBelow(tx, org.id, from)) checkPath(joinPath(to + path.slice(from.length), 'x'));
+  for (const path of await lockBelow(tx, org.id, from)) checkPath(joinPath(to + path.slice(from.length), 'x'));
   await updateEntry(tx, folder.id, splitPath(to));
   const { options } = org;
   const waiting = await listWaitingBelow(tx, org.id, from);

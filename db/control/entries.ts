@@ -37,6 +37,18 @@ export async function findEntry(db: Queryable, org: string, path: string): Promi
 
 /** As findEntry, and holds the row against other transactions until this one ends. */
 export async function lockEntry(tx: Queryable, org: string, path: string): Promise<EntryRow | null> {
+  for (;;) {
+    const entry = await lockUnlessReplaced(tx, org, path);
+    if (entry !== null || dialectOf(tx) === 'sqlite') return entry;
+    if ((await findEntry(tx, org, path)) === null) return null;
+  }
+}
+
+/**
+ * As lockEntry, with one statement: null also for a path whose entry another transaction was just replacing. For a caller that then adds
+ * an entry: the unique index refuses it.
+ */
+export async function lockUnlessReplaced(tx: Queryable, org: string, path: string): Promise<EntryRow | null> {
   return first(tx('entries').where(keyOf(org, path)).forUpdate().first());
 }
 
@@ -103,7 +115,7 @@ export async function hasEntries(db: Queryable, org: string, dir: string): Promi
 export async function ensureFolders(tx: Queryable, org: string, path: string, now: number): Promise<boolean> {
   if (path === '/') return true;
   for (;;) {
-    const found = await lockEntry(tx, org, path);
+    const found = await lockUnlessReplaced(tx, org, path);
     if (found !== null) return found.kind === 'dir';
     const { dir, name } = splitEntryPath(path);
     if (!(await ensureFolders(tx, org, dir, now))) return false;

@@ -3,14 +3,32 @@ import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { movableStates, unchecked } from './uploads.js';
 
-/** The paths of all folders below one, in no order. */
-export async function listFoldersBelow(db: Queryable, org: string, path: string): Promise<string[]> {
-  const rows: { dir: string; name: string }[] = await db('entries')
-    .where({ org_id: org, kind: 'dir' })
-    .where(isBelow(path))
-    .select('dir', 'name');
-  return rows.map((row) => `${row.dir}/${row.name}`);
+/**
+ * The paths of all folders below one that the caller holds, in no order. Holds these, the files in them and their uploads against other
+ * transactions until this one ends: no file is closed, moved, claimed or returned there meanwhile.
+ */
+export async function lockBelow(tx: Queryable, org: string, path: string): Promise<string[]> {
+  const inside = () => tx('entries').where({ org_id: org }).where(isBelow(path)).orderBy('id').forUpdate();
+  let held = 0;
+  for (;;) {
+    const rows: { dir: string; name: string }[] = await inside().where({ kind: 'dir' }).select('dir', 'name');
+    // In a folder that was held before the statement began, no other is made.
+    if (rows.length === held) {
+      const uploads: number[] = await inside().whereNotNull('upload_id').pluck('upload_id');
+      for (let from = 0; from < uploads.length; from += mostIds)
+        await tx('uploads')
+          .whereIn('id', uploads.slice(from, from + mostIds))
+          .orderBy('id')
+          .forUpdate()
+          .select('id');
+      return rows.map((row) => `${row.dir}/${row.name}`);
+    }
+    held = rows.length;
+  }
 }
+
+/** As few as one statement takes on each database. */
+const mostIds = 500;
 
 /** Renames a folder's inside: entries, waiting uploads, partials and remembered names below `from` now lie below `to`. */
 export async function moveEntriesBelow(tx: Queryable, org: string, from: string, to: string): Promise<void> {

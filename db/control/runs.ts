@@ -3,7 +3,7 @@
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { dialectOf } from '../dialect.js';
-import { isUniqueViolation } from '../error.js';
+import { isConflict } from '../error.js';
 import { announceRun } from '../postgres/notices.js';
 import { countLostNode } from './quarantine.js';
 import { isNotedStarted, noteStarted } from './runevents.js';
@@ -98,6 +98,8 @@ export async function openManualRun(db: Queryable, org: string, now: number): Pr
     .whereNot({ kind: 'undo' })
     .whereNull('hold')
     .orderBy('id')
+    // One that an importer is claiming at this moment may not get a file that was closed just now: it is not open any more then.
+    .forUpdate()
     .first();
   if (waiting !== undefined) {
     await db('runs').where({ id: waiting.id }).whereNotNull('retry_at').update({ retry_at: null });
@@ -224,8 +226,8 @@ export async function claimRun(
         return claimed;
       }
     } catch (error) {
-      // Another run of the same organization is being worked on: this one waits for it.
-      if (!isUniqueViolation(error)) throw error;
+      // Another run of the same organization is being worked on, or a file of this one is being replaced: it waits.
+      if (!isConflict(error)) throw error;
     }
   }
   return null;

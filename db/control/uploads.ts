@@ -1,6 +1,7 @@
 /** Uploads and the import queue: one row for each file that a client closed, from its CLOSE to the archive. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
+import { dialectOf } from '../dialect.js';
 import { runLater, type Script } from '../script.js';
 
 export type UploadState =
@@ -123,6 +124,12 @@ export async function findUpload(db: Queryable, id: number): Promise<UploadRow |
   return row === undefined ? null : fromStored(row);
 }
 
+/** As findUpload, and holds the row against other transactions until this one ends: no run claims, holds or returns it meanwhile. */
+export async function lockUpload(tx: Queryable, id: number): Promise<UploadRow | null> {
+  const row = await selectUploads(tx).where('uploads.id', id).forUpdate('uploads').first();
+  return row === undefined ? null : fromStored(row);
+}
+
 /** As findUpload, by their ids: as many as a run has. */
 export async function findUploads(db: Queryable, ids: readonly number[]): Promise<Map<number, UploadRow>> {
   const found = new Map<number, UploadRow>();
@@ -196,11 +203,26 @@ export async function listStoredUploads(db: Queryable, org: string): Promise<Upl
   );
 }
 
-/** Gives every queued upload of the organization to a run. Returns their ids, in any order. */
+/** Gives every queued upload of the organization to a run. Returns their ids. */
 export async function giveQueued(db: Queryable, org: string, runId: number): Promise<number[]> {
-  const queued = db('uploads').where({ org_id: org, state: 'queued' });
-  return idsOf(await queued.update({ state: 'running', run_id: runId }).returning('id'));
+  if (dialectOf(db) === 'sqlite') {
+    const queued = db('uploads').where({ org_id: org, state: 'queued' });
+    return idsOf(await queued.update({ state: 'running', run_id: runId }).returning('id'));
+  }
+  const given: { id: number }[] = [];
+  for (;;) {
+    const { rows } = await db.raw<{ rows: { id: number; is_given: boolean }[] }>(give, { org, run: runId });
+    given.push(...rows.filter((row) => row.is_given));
+    // One that a newer version was just replacing is skipped, and a statement that began before that COMMIT does not see the newer one.
+    if (rows.every((row) => row.is_given)) return idsOf(given);
+  }
 }
+
+/** Of all that were queued when the statement began, and whether they still were when their rows could be locked. */
+const give = `WITH queued AS MATERIALIZED (SELECT id FROM uploads WHERE org_id = :org AND state = 'queued'),
+  given AS (UPDATE uploads SET state = 'running', run_id = :run
+    WHERE id IN (SELECT id FROM queued) AND state = 'queued' RETURNING id)
+  SELECT queued.id, given.id IS NOT NULL AS is_given FROM queued LEFT JOIN given ON given.id = queued.id`;
 
 /** As giveQueued, to a run that was held: the files of its plan, and none that arrived since. */
 export async function giveHeld(db: Queryable, runId: number): Promise<number[]> {

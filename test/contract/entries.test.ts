@@ -17,7 +17,7 @@ import {
   type NewEntry,
   updateEntry,
 } from '../../db/control/entries.js';
-import { listFoldersBelow } from '../../db/control/folders.js';
+import { lockBelow } from '../../db/control/folders.js';
 import { lockEntriesOfUploads } from '../../db/control/manyentries.js';
 import { insertOrg } from '../../db/control/orgs.js';
 import { insertUpload } from '../../db/control/uploads.js';
@@ -94,7 +94,7 @@ onEveryDatabase('entries', (open) => {
     const results = await Promise.all(Array.from({ length: 8 }, () => make('/archive/2026-01-31/superseded')));
     assert.deepEqual(new Set(results), new Set([true]));
     assert.equal((await findEntry(read, 'acme', '/archive/2026-01-31'))?.kind, 'dir');
-    assert.deepEqual((await listFoldersBelow(read, 'acme', '/archive')).sort(), [
+    assert.deepEqual((await transact((tx) => lockBelow(tx, 'acme', '/archive'))).sort(), [
       '/archive/2026-01-31',
       '/archive/2026-01-31/superseded',
     ]);
