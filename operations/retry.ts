@@ -5,6 +5,7 @@ import { type EntryRow, ensureFolders, findEntry, insertEntry, lockEntry } from 
 import { endQuarantine } from '../db/control/quarantine.js';
 import { openManualRun, type Run, retryUnended } from '../db/control/runs.js';
 import { findUpload, insertUpload, listFailed, releaseFailed, type UploadRow } from '../db/control/uploads.js';
+import { isUniqueViolation } from '../db/error.js';
 import { joinPath, normalizePath, splitPath } from '../storage/path.js';
 import { OperationError } from './error.js';
 import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
@@ -54,8 +55,10 @@ async function reopen(tx: Queryable, run: Run, at: number): Promise<number | nul
     tx,
     failed.map(({ id }) => id),
   );
+  // The run first, as a claim locks them.
+  const opened = await openManualRun(tx, run.org, at);
   await releaseFailed(tx, run.id);
-  return openManualRun(tx, run.org, at);
+  return opened;
 }
 
 async function refuseRetry(workplace: Workplace, { id, org, state }: Run): Promise<never> {
@@ -118,11 +121,7 @@ async function requeue(tx: Queryable, entry: EntryRow, upload: UploadRow, at: nu
   if (!['refused', 'superseded', 'imported'].includes(upload.state)) throw cannotRequeue(entry, upload);
   const { dir, name } = splitPath(upload.path);
   const current = await findEntry(tx, upload.org, upload.path);
-  if (current !== null || !(await ensureFolders(tx, upload.org, dir, at)))
-    throw new OperationError(
-      'refused',
-      `another file has the path ${upload.path} now: import or remove it first, then repeat the command`,
-    );
+  if (current !== null || !(await ensureFolders(tx, upload.org, dir, at))) throw pathTaken(upload);
   const { org, path, blobId, keyFingerprint, address, client, size } = upload;
   const sent = { org, path, blobId, keyFingerprint, address, client };
   const id = await insertUpload(tx, { ...sent, state: 'queued', begunAt: at, closedAt: at });
@@ -130,8 +129,16 @@ async function requeue(tx: Queryable, entry: EntryRow, upload: UploadRow, at: nu
   await insertEntry(tx, {
     ...{ org, dir, name, kind: 'file', blobId, uploadId: id, size },
     ...{ mode, mtimeMs, atimeMs, createdAt: at },
+  }).catch((error) => {
+    // By a CLOSE or a RENAME at this moment.
+    throw isUniqueViolation(error) ? pathTaken(upload) : error;
   });
   return { upload: id, path, repeats: upload.id };
+}
+
+function pathTaken({ path }: UploadRow): OperationError {
+  const what = 'import or remove it first, then repeat the command';
+  return new OperationError('refused', `another file has the path ${path} now: ${what}`);
 }
 
 const reasons: Partial<Record<UploadRow['state'], string>> = {

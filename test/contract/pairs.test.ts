@@ -15,12 +15,10 @@ import { giveUpRun } from '../../db/control/requeue.js';
 import { claimRun, endHeldRun, openManualRun, type Run } from '../../db/control/runs.js';
 import { settleRun } from '../../db/control/settle.js';
 import { lockUpload } from '../../db/control/uploads.js';
-import { isUniqueViolation } from '../../db/error.js';
 import { GroupCommit } from '../../intake/groupcommit.js';
 import { publishUpload } from '../../intake/publish.js';
 import { removeFile, renamePath } from '../../intake/treechanges.js';
 import { keyIdsOf } from '../../keys/master/orgidentity.js';
-import { OperationError } from '../../operations/error.js';
 import { requeueStoredFile } from '../../operations/retry.js';
 import { destinationOf } from '../../storage/filename.js';
 import { joinPath } from '../../storage/path.js';
@@ -110,10 +108,7 @@ const steps: Record<string, Step> = {
   },
   requeue: async (db, { org }) => {
     const workplace = { control: db, actor: 'ops', now: () => now, org: async () => org };
-    const requeued = await requeueStoredFile(workplace as never, org.id, archived('x.csv')).catch((error) => {
-      throw isUniqueViolation(error) ? new OperationError('refused', 'the name was taken meanwhile') : error;
-    });
-    return requeued.path;
+    return (await requeueStoredFile(workplace as never, org.id, archived('x.csv'))).path;
   },
 };
 const approval = { by: 'ops', at: now, until: now + 1, digest: 'd', note: null };
