@@ -72,7 +72,7 @@ test('each role reaches the pages of its rights and no other, and sees only its 
 
 test('a form that arrives after its session has ended, or its right was taken away, does nothing', async (t) => {
   const { place, person, clock } = await openTestConsole(t);
-  const form = { 'set:name': 'Taken', 'shown:name': 'Acme Corp' };
+  const form = { 'set:name': 'Taken', 'shown:set:name': 'Acme Corp' };
   for (const [name, change, status] of [
     ['session', async (email: string) => endSessions(place, await findPerson(place, email)), 303],
     ['person', (email: string) => removePerson(place, email), 303],
