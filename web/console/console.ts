@@ -137,14 +137,17 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
     // Before the form is read: its page is shown again when it can't be read.
     call.org = (await admit(route, call)) ?? call.org;
     if (route.method === 'POST') {
-      const { values, file } = await (route.takesFile === true ? readFileForm(c, call) : readForm(c));
-      if (!isFormToken(values._token ?? '', readCookie(c, deps)))
-        return c.html(renderAlone(problemPage(t.outdated, t.outdatedText)), 403);
-      // It may take a minute to arrive: a session that ended meanwhile, or a role that was taken away, does nothing any more.
+      const [sent] = await Promise.allSettled([route.takesFile === true ? readFileForm(c, call) : readForm(c)]);
+      // It may take a minute to arrive: a session that ended meanwhile, or a role that was taken away, does and shows nothing any more.
       const still = await recognize(c, deps);
       if (still === null) return toSignIn(c, route);
-      call = { ...makeCall(c, deps, shared, still), org: call.org, form: values, file };
+      call = { ...makeCall(c, deps, shared, still), org: call.org };
       call.org = (await admit(route, call)) ?? call.org;
+      if (sent.status === 'rejected') throw sent.reason;
+      const { values, file } = sent.value;
+      if (!isFormToken(values._token ?? '', readCookie(c, deps)))
+        return c.html(renderAlone(problemPage(t.outdated, t.outdatedText)), 403);
+      Object.assign(call, { form: values, file });
     }
     if (!isDownload(route)) return await show(c, await route.handle(call), call, deps.logger);
     if (c.req.method === 'HEAD') return c.body(null, 405, { allow: 'GET' });

@@ -85,6 +85,11 @@ test('a form that arrives after its session has ended, or its right was taken aw
     if (status === 303) assert.equal(shown.headers.get('location'), '/sign-in', name);
     assert.equal((await place.org('acme')).name, 'Acme Corp', name);
   }
+  // A form that can't be read shows its page again, but not to a session that has ended.
+  const left = await person('operator');
+  const large = { ...form, 'set:name': 'x'.repeat(300 * 1024) };
+  const end = async () => endSessions(place, await findPerson(place, left.email));
+  assert.equal((await left.post('/orgs/acme/settings', large, { whileArriving: end })).status, 303);
   const one = await person('operator');
   const shown = await one.post('/orgs/acme/settings', form, { whileArriving: async () => {} });
   assert.equal(shown.headers.get('location'), '/orgs/acme/settings?done=saved', shown.text.slice(0, 2_000));
