@@ -228,7 +228,7 @@ async function measure(workplace: Workplace): Promise<void> {
     const email = `${role}${Date.now()}@bench.test`;
     const { account } = await inviteAccount(workplace, { email, role, org });
     const proof = { method: 'invitation', factor: 'invitation' } as const;
-    return (await beginSession(workplace, account, { address: null, agent: null }, proof))!;
+    return (await beginSession(workplace, account, { address: null, agent: null }, proof, () => true))!;
   };
   const [owner, admin] = [await session('owner'), await session('admin', 'acme')];
   const some = await workplace.control.read('runs').where({ org_id: 'acme' }).max({ run: 'id' }).first();

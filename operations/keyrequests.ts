@@ -1,4 +1,5 @@
 /** Changes of login keys by an organization's people, where its setting `keyChanges` asks for an operator's yes. */
+import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import {
   deleteKeyRequest,
@@ -12,7 +13,7 @@ import { parsePublicKeys } from '../keys/login/publickeys.js';
 import { OperationError } from './error.js';
 import { requiresYes } from './keychanges.js';
 import { rotateKeys } from './loginkeyrotation.js';
-import { addKeys, findKey, setKey } from './loginkeys.js';
+import { type AddOptions, addKeys, findKey, setKey } from './loginkeys.js';
 import type { Workplace } from './workplace.js';
 
 export type { KeyRequestKind } from '../db/control/keyrequests.js';
@@ -52,12 +53,17 @@ export async function changeKeys(place: Workplace, orgId: string, change: KeyCha
   return 'done';
 }
 
-async function carryOut(place: Workplace, org: string, change: KeyChange, addedBy?: string): Promise<void> {
+async function carryOut(
+  place: Workplace,
+  org: string,
+  change: KeyChange,
+  { addedBy, first }: Pick<AddOptions, 'addedBy' | 'first'> = {},
+): Promise<void> {
   const { kind, key, label, sources, graceMs = 0 } = change;
   const terms = { ...(label !== undefined && { label }), ...(sources !== undefined && { sources }) };
-  if (kind === 'addresses') await setKey(place, org, key, { sources: sources ?? [] });
-  else if (kind === 'add') await addKeys(place, org, key, terms, { addedBy });
-  else await rotateKeys(place, org, key, terms, { graceMs, replaces: [], managed: false, addedBy });
+  if (kind === 'addresses') await setKey(place, org, key, { sources: sources ?? [] }, false, first);
+  else if (kind === 'add') await addKeys(place, org, key, terms, { addedBy, first });
+  else await rotateKeys(place, org, key, terms, { graceMs, replaces: [], managed: false, addedBy, first });
 }
 
 async function request(place: Workplace, org: Org, change: KeyChange): Promise<void> {
@@ -102,13 +108,16 @@ export async function decideChange(place: Workplace, orgId: string, id: number, 
   const { control, actor, now } = place;
   const found = await findRequest(place, org.id, id);
   const change = found.detail as KeyChange;
-  if (isYes) await carryOut(place, org.id, change, found.by);
-  await control.transact(async (tx) => {
-    if (!(await deleteKeyRequest(tx, org.id, id))) return;
+  // In one transaction with the change: of two decisions one counts, and a request stays until it was carried out.
+  const settle = async (tx: Queryable) => {
+    if (!(await deleteKeyRequest(tx, org.id, id)))
+      throw new OperationError('refused', 'this change of keys was decided meanwhile: look at the keys again');
     const action = isYes ? 'key.request_approved' : 'key.request_denied';
     const event = { at: now(), org: org.id, actor, action, subject: `request ${id}` };
     await recordAudit(tx, { ...event, detail: { kind: change.kind, by: found.by } });
-  });
+  };
+  if (isYes) await carryOut(place, org.id, change, { addedBy: found.by, first: settle });
+  else await control.transact(settle);
 }
 
 async function findRequest({ control }: Workplace, org: string, id: number): Promise<KeyRequest> {

@@ -1,5 +1,13 @@
 /** Replaces login keys without downtime: the new key works at once, the old ones for a grace period. */
-import { findLoginKey, type LoginKey, listLoginKeys, type Permission, updateLoginKey } from '../db/control/keys.js';
+import type { Queryable } from '../db/connection.js';
+import {
+  findLoginKey,
+  type LoginKey,
+  listLoginKeys,
+  lockLoginKeys,
+  type Permission,
+  updateLoginKey,
+} from '../db/control/keys.js';
 import type { Org } from '../db/control/orgs.js';
 import { type ParsedKey, parsePublicKeys } from '../keys/login/publickeys.js';
 import { OperationError } from './error.js';
@@ -17,7 +25,7 @@ import {
 } from './loginkeys.js';
 import type { Workplace } from './workplace.js';
 
-export interface RotateOptions extends Pick<AddOptions, 'publicPart' | 'addedBy'> {
+export interface RotateOptions extends Pick<AddOptions, 'publicPart' | 'addedBy' | 'first'> {
   /** How long the old keys still work, in milliseconds. */
   graceMs: number;
   /** Fingerprints of the old keys, or their beginnings; empty: every other key. */
@@ -47,18 +55,20 @@ export async function rotateKeys(
   orgId: string,
   content: string | Buffer,
   terms: KeyTerms,
-  { graceMs, replaces, managed, publicPart = false, addedBy }: RotateOptions,
+  { graceMs, replaces, managed, publicPart = false, addedBy, first }: RotateOptions,
 ): Promise<RotatedKeys> {
   const org = await workplace.org(orgId);
   refuseWithoutYes(workplace, org);
   const parsed = parsePublicKeys(content, { timeZone: org.timeZone, publicPart });
   const fresh = parsed.map((key) => key.fingerprint);
-  const old = await findOld(workplace, org, fresh, replaces);
-  for (const key of old) requireOwn(key, managed);
+  const found = await findOld(workplace, org, fresh, replaces);
   const at = workplace.now();
   const expiresAt = at + graceMs;
-  const inherited = inheritTerms(old, terms);
   return workplace.control.transact(async (tx) => {
+    await first?.(tx);
+    const old = await lockOld(tx, org, found, at);
+    for (const key of old) requireOwn(key, managed);
+    const inherited = inheritTerms(old, terms);
     const added: AddedKey[] = [];
     for (const key of parsed) {
       const known = await findLoginKey(tx, org.id, key.fingerprint);
@@ -103,23 +113,38 @@ async function findOld(
   fresh: readonly string[],
   replaces: readonly string[],
 ): Promise<LoginKey[]> {
-  const isLive = (key: LoginKey) => ['usable', 'pending'].includes(stateOfKey(key, workplace.now()));
+  const at = workplace.now();
   if (replaces.length === 0) {
     const all = await listLoginKeys(workplace.control.read, org.id);
-    const old = all.filter((key) => key.kind === 'key' && isLive(key) && !fresh.includes(key.fingerprint));
+    const old = all.filter((key) => key.kind === 'key' && isLive(key, at) && !fresh.includes(key.fingerprint));
     if (old.length > 0) return old;
     throw new OperationError('refused', `${org.id} has no other key to replace: dropslot keys add ${org.id} FILE`);
   }
   const old = await Promise.all(replaces.map((prefix) => findKey(workplace, org, prefix)));
   for (const key of old) {
     if (fresh.includes(key.fingerprint)) throw new OperationError('usage', `${key.fingerprint} can't replace itself`);
-    if (!isLive(key))
-      throw new OperationError(
-        'refused',
-        `${key.fingerprint} is ${stateOfKey(key, workplace.now())}: it can't be replaced`,
-      );
+    if (!isLive(key, at))
+      throw new OperationError('refused', `${key.fingerprint} is ${stateOfKey(key, at)}: it can't be replaced`);
   }
   return old;
+}
+
+/** The old keys as they are now: one that was ended meanwhile must not live on. @throws OperationError `refused` */
+async function lockOld(tx: Queryable, org: Org, found: readonly LoginKey[], at: number): Promise<LoginKey[]> {
+  const fingerprints = found.map((key) => key.fingerprint);
+  const old = await lockLoginKeys(tx, org.id, fingerprints);
+  const live = old.filter((key) => isLive(key, at)).map((key) => key.fingerprint);
+  const ended = fingerprints.find((fingerprint) => !live.includes(fingerprint));
+  if (ended === undefined) return old;
+  throw new OperationError(
+    'refused',
+    `the key ${ended} was ended meanwhile: look at the keys of ${org.id} again, and repeat the change`,
+  );
+}
+
+/** A key of its own can still log in, now or later. */
+function isLive(key: LoginKey, at: number): boolean {
+  return ['usable', 'pending'].includes(stateOfKey(key, at));
 }
 
 /** @throws OperationError `usage` */

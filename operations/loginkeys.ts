@@ -51,6 +51,8 @@ export interface AddOptions extends Pick<ParseOptions, 'publicPart'> {
   isAuthority?: boolean;
   /** The person who asked for the key; undefined: the actor. */
   addedBy?: string | undefined;
+  /** Done in the same transaction before the change: the request that it carries out ends with it, or stays. */
+  first?: ((tx: Queryable) => Promise<void>) | undefined;
 }
 
 export interface AddedKey extends Omit<NewLoginKey, 'secret'> {
@@ -69,12 +71,13 @@ export async function addKeys(
   orgId: string,
   content: string | Buffer,
   terms: KeyTerms,
-  { isAuthority = false, publicPart = false, addedBy }: AddOptions = {},
+  { isAuthority = false, publicPart = false, addedBy, first }: AddOptions = {},
 ): Promise<AddedKey[]> {
   const org = await workplace.org(orgId);
   refuseWithoutYes(workplace, org);
   const parsed = parsePublicKeys(content, { timeZone: org.timeZone, publicPart });
   return workplace.control.transact(async (tx) => {
+    await first?.(tx);
     const added: AddedKey[] = [];
     for (const key of parsed) added.push(await addKey(tx, workplace, org, key, terms, { isAuthority, addedBy }));
     return added;
@@ -124,6 +127,7 @@ export async function addKey(
 /**
  * Changes the terms of the key whose fingerprint begins so.
  * @param managed allows the change of a key that a file of the key folder manages, except of terms that the file sets.
+ * @param first as in AddOptions
  * @throws OperationError `not_found`; `usage`; `refused` for a managed key, and for a revoked one
  */
 export async function setKey(
@@ -132,6 +136,7 @@ export async function setKey(
   prefix: string,
   wanted: LoginKeyChange,
   managed = false,
+  first?: AddOptions['first'],
 ): Promise<LoginKeyView> {
   // Without an expiry date the key's replacement is cancelled.
   const change = wanted.expiresAt === null ? { ...wanted, replacedBy: null, replacedAt: null } : wanted;
@@ -140,6 +145,7 @@ export async function setKey(
     const org = await lockOrg(tx, orgId, true);
     if (org === null) throw noOrganization(orgId);
     refuseWithoutYes(workplace, org);
+    await first?.(tx);
     const before = await findKey(workplace, org, prefix, tx);
     requireChangeable(before, change, managed);
     await updateLoginKey(tx, orgId, before.fingerprint, change);

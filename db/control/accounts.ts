@@ -62,20 +62,40 @@ export async function countAccounts(db: Queryable, org?: string): Promise<number
   return Number(row!.all);
 }
 
+export type FullAccount = Account & AccountSecrets & { identity: Identity | null };
+
+type AccountName = { id: string } | { emailKey: string };
+
 /** null: no such account. */
-export async function findAccount(
-  db: Queryable,
-  where: { id: string } | { emailKey: string },
-): Promise<(Account & AccountSecrets & { identity: Identity | null }) | null> {
-  const row = await db('accounts')
-    .where('id' in where ? { id: where.id } : { email_key: where.emailKey })
-    .first();
+export async function findAccount(db: Queryable, where: AccountName): Promise<FullAccount | null> {
+  return toFull(await rowOf(db, where).first());
+}
+
+/**
+ * As findAccount, and keeps the account as it is until the transaction ends: each change of its ways in, its role or its invitation
+ * locks it first, so that no two of them judge by one state.
+ */
+export async function lockAccount(tx: Queryable, where: AccountName): Promise<FullAccount | null> {
+  return toFull(await rowOf(tx, where).forUpdate().first());
+}
+
+/** As lockAccount, with all owners of the server: two of them can't remove each other. */
+export async function lockAccountAndOwners(tx: Queryable, id: string): Promise<Account[]> {
+  const wanted = tx('accounts').where({ id }).orWhere({ role: 'owner' });
+  return (await wanted.orderBy('id').forUpdate()).map(toAccount);
+}
+
+function rowOf(db: Queryable, where: AccountName) {
+  return db('accounts').where('id' in where ? { id: where.id } : { email_key: where.emailKey });
+}
+
+function toFull(row: Record<string, never> | undefined): FullAccount | null {
   if (row === undefined) return null;
   const { issuer, subject } = row;
   return {
     ...toAccount(row),
-    ...{ password: row.password, totp: row.totp, recovery: JSON.parse(row.recovery) },
-    identity: issuer === null ? null : { issuer, subject },
+    ...{ password: row.password!, totp: row.totp!, recovery: JSON.parse(row.recovery!) },
+    identity: issuer === null ? null : { issuer: issuer!, subject: subject! },
   };
 }
 

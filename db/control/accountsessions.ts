@@ -33,6 +33,11 @@ export async function findSession(db: Queryable, hash: string): Promise<AccountS
   return row === undefined ? null : toSession(row);
 }
 
+/** Whether a session of the account goes on: it does not end before the transaction does. */
+export async function lockSession(tx: Queryable, account: string, id: string): Promise<boolean> {
+  return (await tx('account_sessions').where({ account_id: account, id }).forUpdate().first('id')) !== undefined;
+}
+
 /** The one that was used last comes first. */
 export async function listSessions(db: Queryable, account: string): Promise<AccountSession[]> {
   return (await db('account_sessions').where({ account_id: account }).orderBy('seen_at', 'desc').orderBy('id')).map(

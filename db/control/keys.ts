@@ -147,6 +147,12 @@ export async function findLoginKey(db: Queryable, org: string, fingerprint: stri
   return row === undefined ? null : fromRow(row);
 }
 
+/** As findLoginKey for several: each stays as it is until the transaction ends. In the order in which they were added. */
+export async function lockLoginKeys(tx: Queryable, org: string, fingerprints: readonly string[]): Promise<LoginKey[]> {
+  const rows = tx<LoginKeyRow>('login_keys').where({ org_id: org }).whereIn('fingerprint', fingerprints);
+  return (await rows.orderBy('id').forUpdate()).map(fromRow);
+}
+
 /** An organization and one of its keys, as one query, with the version of access at which they are so; each is null where it is not there. */
 export async function findOrgAndKey(
   db: Queryable,

@@ -8,11 +8,12 @@ import {
   deleteInvitation,
   findAccount,
   findInvitation,
+  lockAccount,
   setAccountIdentity,
   setAccountPassword,
   setAccountSecrets,
 } from '../../db/control/accounts.js';
-import { deleteSessions } from '../../db/control/accountsessions.js';
+import { deleteSessions, lockSession } from '../../db/control/accountsessions.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { emailKey } from '../../importer/read/normalize.js';
 import { type PasswordQueue, storePassword } from '../../keys/login/password.js';
@@ -48,6 +49,8 @@ export interface ChosenCredentials {
 
 export interface SetAccount {
   account: Account;
+  /** As it is stored: an account that has another one was set anew meanwhile. */
+  password: string;
   /** Each signs in once in place of a code of the app; they can't be shown again. */
   recovery: string[];
 }
@@ -79,6 +82,7 @@ export async function acceptInvitation(
   const totp = await sealText(recipient, totpSecret);
   const { control, now } = workplace;
   await control.transact(async (tx) => {
+    await lockAccount(tx, { id: account.id });
     if (!(await deleteInvitation(tx, hashCode(code)))) throw usedInvitation();
     // It replaces every way in that the account had.
     await setAccountSecrets(tx, account.id, { password, totp, recovery: recovery.map(hashRecovery) });
@@ -88,7 +92,7 @@ export async function acceptInvitation(
     await deleteSessions(tx, account.id);
     await audit(tx, workplace, account, 'account.set');
   });
-  return { account: { ...account, isSet: true, hasPassword: true, signedInAt: now() }, recovery };
+  return { account: { ...account, isSet: true, hasPassword: true, signedInAt: now() }, password, recovery };
 }
 
 function usedInvitation(): OperationError {
@@ -114,13 +118,19 @@ export async function changePassword(
   const password = await storePassword(normalize(wanted));
   await workplace.control.transact(async (tx) => {
     // One that another request has changed meanwhile is no longer the one that was checked.
-    if ((await findAccount(tx, { id }))?.password !== account.password)
+    if ((await lockAccount(tx, { id }))?.password !== account.password)
       throw new OperationError('refused', 'the password was changed meanwhile: try it again with the new one');
+    if (!(await lockSession(tx, id, session))) throw endedSession();
     await setAccountPassword(tx, id, password);
     await deleteBrowsers(tx, id);
     await deleteSessions(tx, id, session);
     await audit(tx, workplace, account, 'account.password_changed');
   });
+}
+
+/** Of a change of the ways in: a session that was ended while the change was prepared must leave none behind. */
+export function endedSession(): OperationError {
+  return new OperationError('refused', 'your session has ended meanwhile: sign in again, and repeat the change');
 }
 
 /** In the form that is hashed: keyboards write one letter in different ways. */

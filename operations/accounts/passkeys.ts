@@ -8,6 +8,7 @@ import {
   verifyAuthenticationResponse,
   verifyRegistrationResponse,
 } from '@simplewebauthn/server';
+import type { Queryable } from '../../db/connection.js';
 import { putChallenge, takeChallenge } from '../../db/control/accountchallenges.js';
 import {
   deletePasskey,
@@ -17,11 +18,12 @@ import {
   notePasskeyUse,
   type Passkey,
 } from '../../db/control/accountpasskeys.js';
-import { findAccount } from '../../db/control/accounts.js';
-import type { AccountSession } from '../../db/control/accountsessions.js';
+import { findAccount, lockAccount } from '../../db/control/accounts.js';
+import { type AccountSession, lockSession } from '../../db/control/accountsessions.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { OperationError } from '../error.js';
 import type { Workplace } from '../workplace.js';
+import { endedSession } from './credentials.js';
 import { withoutSecrets } from './people.js';
 import { mayUsePassword } from './provider.js';
 import type { Account } from './rights.js';
@@ -105,11 +107,13 @@ export async function addPasskey(
     publicKey: Buffer.from(publicKey).toString('base64url'),
   };
   await control.transact(async (tx) => {
+    if ((await lockAccount(tx, { id: account.id })) === null)
+      throw new OperationError('not_found', 'the account was removed');
+    // An invitation that was accepted meanwhile has ended it, and is the only way in.
+    if (!(await lockSession(tx, account.id, session.id))) throw endedSession();
     if ((await listPasskeys(tx, account.id)).length >= mostPasskeys) throw tooMany();
     if ((await findPasskey(tx, credential)) !== null)
       throw new OperationError('refused', 'this passkey was added before');
-    if ((await findAccount(tx, { id: account.id })) === null)
-      throw new OperationError('not_found', 'the account was removed');
     await insertPasskey(tx, passkey);
     const event = { at, org: account.org, actor, action: 'account.passkey_added', subject: account.email };
     await recordAudit(tx, { ...event, detail: { id: passkey.id, name } });
@@ -171,9 +175,11 @@ export async function signInByPasskey(
   const handle = response.response.userHandle;
   const isOfAccount = handle === Buffer.from(passkey.account, 'utf8').toString('base64url');
   if (account === null || !isOfAccount || !(await mayUsePassword(workplace, account))) return 'wrong';
-  // Two answers with one count are of two authenticators, one of which is a copy.
-  if (!(await notePasskeyUse(control.write, id, checked.authenticationInfo.newCounter, now()))) return 'wrong';
-  const begun = await beginSession(workplace, account, client, { method: 'passkey', factor: `passkey ${id}` });
+  const { newCounter } = checked.authenticationInfo;
+  // Two answers with one count are of two authenticators, one of which is a copy; and a passkey that was removed meanwhile lets no one in.
+  const use = (tx: Queryable) => notePasskeyUse(tx, id, newCounter, now());
+  const proof = { method: 'passkey', factor: `passkey ${id}` } as const;
+  const begun = await beginSession(workplace, account, client, proof, (_, tx) => use(tx));
   return begun === null ? 'wrong' : { account: withoutSecrets(account), secret: begun };
 }
 

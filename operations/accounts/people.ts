@@ -7,6 +7,8 @@ import {
   findAccount,
   insertAccount,
   listAccounts,
+  lockAccount,
+  lockAccountAndOwners,
   type NewAccount,
   putInvitation,
   type Role,
@@ -49,7 +51,7 @@ export async function inviteAccount(
   const code = randomBytes(32).toString('base64url');
   const expiresAt = at + invitationMs;
   const account = await control.transact(async (tx) => {
-    const known = await findAccount(tx, { emailKey: emailKey(email) });
+    const known = await lockAccount(tx, { emailKey: emailKey(email) });
     if (known !== null && (known.role !== role || known.org !== org)) throw takenAddress(email);
     const id = known?.id ?? newAccountId();
     if (known === null) await addAccount(tx, { id, email, role, org, createdBy: actor, createdAt: at });
@@ -98,15 +100,15 @@ export async function findPerson(workplace: Workplace, email: string, org?: stri
 
 /** Its sessions end at once. @throws OperationError `not_found`; `refused` for the only owner */
 export async function removePerson(workplace: Workplace, email: string, org?: string | null): Promise<Account> {
-  const account = await findPerson(workplace, email, org);
+  const { id } = await findPerson(workplace, email, org);
   const { control, actor, now } = workplace;
-  await control.transact(async (tx) => {
-    await requireOtherOwner(tx, account);
-    await deleteAccount(tx, account.id);
+  return control.transact(async (tx) => {
+    const account = await lockPerson(tx, id, { staysOwner: false });
+    await deleteAccount(tx, id);
     const event = { at: now(), org: account.org, actor, action: 'account.removed', subject: account.email };
     await recordAudit(tx, { ...event, detail: { role: account.role } });
+    return account;
   });
-  return account;
 }
 
 /** Applies from the person's next request. @throws OperationError `usage`, `not_found`; `refused` for the only owner */
@@ -116,24 +118,34 @@ export async function changeRole(
   wanted: string,
   org?: string | null,
 ): Promise<Account> {
-  const account = await findPerson(workplace, email, org);
-  const role = readRole(wanted, account.org);
+  const { id, org: of } = await findPerson(workplace, email, org);
+  const role = readRole(wanted, of);
   const { control, actor, now } = workplace;
-  await control.transact(async (tx) => {
-    if (role !== 'owner') await requireOtherOwner(tx, account);
-    await setAccountRole(tx, account.id, role);
+  return control.transact(async (tx) => {
+    const account = await lockPerson(tx, id, { staysOwner: role === 'owner' });
+    await setAccountRole(tx, id, role);
     const event = { at: now(), org: account.org, actor, action: 'account.changed', subject: account.email };
     await recordAudit(tx, { ...event, detail: { before: account.role, after: role } });
+    return { ...account, role };
   });
-  return { ...account, role };
 }
 
-/** A server without an owner could be managed by its shell alone. */
-async function requireOtherOwner(tx: Parameters<typeof listAccounts>[0], account: Account): Promise<void> {
-  if (account.role !== 'owner' || !account.isSet) return;
-  const owners = (await listAccounts(tx, null)).filter(({ role, isSet }) => role === 'owner' && isSet);
-  if (owners.length < 2)
+/**
+ * The account as it is until the transaction ends. A server without an owner could be managed by its shell alone.
+ * @throws OperationError `not_found` when it was removed meanwhile; `refused` for the only owner, unless it stays one
+ */
+async function lockPerson(
+  tx: Parameters<typeof lockAccountAndOwners>[0],
+  id: string,
+  { staysOwner }: { staysOwner: boolean },
+): Promise<Account> {
+  const locked = await lockAccountAndOwners(tx, id);
+  const account = locked.find((one) => one.id === id);
+  if (account === undefined) throw new OperationError('not_found', 'the account was removed meanwhile');
+  const others = locked.filter((one) => one.id !== id && one.role === 'owner' && one.isSet);
+  if (account.role === 'owner' && account.isSet && !staysOwner && others.length === 0)
     throw new OperationError('refused', `${account.email} is the only owner: make another person an owner first`);
+  return account;
 }
 
 /** @throws OperationError `usage` */

@@ -5,13 +5,14 @@ import { deleteBrowsers } from '../../db/control/accountbrowsers.js';
 import { deletePasskeys } from '../../db/control/accountpasskeys.js';
 import {
   type Account,
-  type AccountSecrets,
   deleteInvitationOf,
+  type FullAccount,
   findAccount,
   findInvitation,
   findInvitationOf,
   type Identity,
   listAccountsOf,
+  lockAccount,
   setAccountIdentity,
   setAccountSecrets,
 } from '../../db/control/accounts.js';
@@ -31,8 +32,6 @@ import { type Begun, beginSession, type Client } from './sessions.js';
  */
 export type ProviderRefusal = 'unverified' | 'domain' | 'unknown' | 'other' | 'invitation';
 
-type Found = Account & AccountSecrets & { identity: Identity | null };
-
 /** @throws OperationError `refused` where a new account would be one too many */
 export async function enterByProvider(
   workplace: Workplace,
@@ -47,8 +46,13 @@ export async function enterByProvider(
   const found = await findOrBind(workplace, provider, { ...proven, email });
   if (typeof found === 'string') return found;
   const proof = { method: 'provider', factor: provider.issuer, at: authenticatedAt } as const;
-  const secret = await beginSession(workplace, found, client, proof);
+  const identity = { issuer: provider.issuer, subject: proven.subject };
+  const secret = await beginSession(workplace, found, client, proof, (now) => isOf(now, identity));
   return secret === null ? 'unknown' : { account: found, secret };
+}
+
+function isOf({ identity }: FullAccount, { issuer, subject }: Identity): boolean {
+  return identity?.issuer === issuer && identity.subject === subject;
 }
 
 function isOfDomain(email: string, domains: readonly string[]): boolean {
@@ -72,8 +76,8 @@ async function findOrBind(
   const isOfProvider = byEmail !== null && (await belongs(byEmail));
   if (byEmail !== null && !isOfProvider && own.length === 0) return 'unknown';
   return workplace.control.transact(async (tx): Promise<Account | ProviderRefusal> => {
-    const known = own[0] === undefined ? null : await findAccount(tx, { id: own[0] });
-    const account = known ?? (await findAccount(tx, { emailKey: emailKey(proven.email) }));
+    const known = own[0] === undefined ? null : await lockAccount(tx, { id: own[0] });
+    const account = known ?? (await lockAccount(tx, { emailKey: emailKey(proven.email) }));
     if (account === null) return proven.invitation === null ? addNew(tx, workplace, provider, proven) : 'invitation';
     if (account.id !== known?.id && account.id !== byEmail?.id) return 'unknown';
     return bind(tx, workplace, account, identity, proven);
@@ -84,14 +88,14 @@ async function findOrBind(
 async function bind(
   tx: Queryable,
   workplace: Workplace,
-  account: Found,
+  account: FullAccount,
   identity: Identity,
   { invitation: begunBy }: Proven,
 ): Promise<Account | ProviderRefusal> {
   const invitation = await findInvitationOf(tx, account.id);
   const isInvited = invitation !== null && invitation.expiresAt > workplace.now();
   if (begunBy !== null && (await findInvitation(tx, begunBy))?.account !== account.id) return 'invitation';
-  const isOwn = account.identity?.issuer === identity.issuer && account.identity.subject === identity.subject;
+  const isOwn = isOf(account, identity);
   const isOther = account.identity?.issuer === identity.issuer && !isOwn;
   const isAccepting = isInvited && (begunBy !== null || isOther || !account.isSet);
   if (!isAccepting && (begunBy !== null || !account.isSet)) return 'unknown';

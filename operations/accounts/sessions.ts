@@ -1,10 +1,13 @@
 /** Sign-in, and the sessions that it begins: recognized at each request, so that one that was ended ends at once. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Queryable } from '../../db/connection.js';
 import {
   type Account,
   type AccountSecrets,
+  type FullAccount,
   findAccount,
+  lockAccount,
   noteSignIn,
   useRecoveryCode,
   useTotpStep,
@@ -104,14 +107,14 @@ export interface Proof {
 
 /**
  * The cookie of a new session; null: the account is no longer as it was when the proof was made.
- * @param isUnchanged compares the account as it is now
+ * @param isUnchanged compares the account as it is now, which no other request changes until the session has begun
  */
 export async function beginSession(
   { control, now }: Workplace,
   { id: of }: Pick<Account, 'id'>,
   { address, agent, former = '' }: Client,
   { method, factor, at: authenticatedAt = now() }: Proof,
-  isUnchanged: (account: Account & AccountSecrets) => boolean = () => true,
+  isUnchanged: (account: FullAccount, tx: Queryable) => boolean | Promise<boolean>,
 ): Promise<string | null> {
   const at = now();
   const secret = randomBytes(32).toString('base64url');
@@ -123,8 +126,8 @@ export async function beginSession(
     expiresAt: at + longestMs,
   };
   const isBegun = await control.transact(async (tx) => {
-    const account = await findAccount(tx, { id: of });
-    if (account === null || !isUnchanged(account)) return false;
+    const account = await lockAccount(tx, { id: of });
+    if (account === null || !(await isUnchanged(account, tx))) return false;
     await deleteOldSessions(tx, at, at - idleMs);
     if (isSessionSecret(former)) await deleteSessionOf(tx, hashOf(former));
     for (const { id: old } of (await listSessions(tx, of)).slice(mostSessions - 1)) await deleteSession(tx, of, old);

@@ -195,11 +195,24 @@ async function rotateKey(place: Place, hr: Page): Promise<KeyPair> {
 /** Too many deactivations wait for a decision, which the person whose key sent them can not approve; another admin can. */
 async function approveHeld(place: Place, boss: Page, hr: Page, invitation: string): Promise<void> {
   const { server, site, data } = place;
-  await boss.goto(`${site}/orgs/acme/settings`);
-  await boss.getByText('Approval limits').click();
-  await boss.getByLabel('twoPersonApproval').fill('yes');
-  await boss.locator('details[open]').getByRole('button', { name: 'Save these settings' }).click();
+  const limits = async (page: Page, name: string, value: string) => {
+    await page.getByText('Approval limits').click();
+    await page.getByLabel(name).fill(value);
+    await page.locator('details[open]').getByRole('button', { name: 'Save these settings' }).click();
+  };
+  const [old, older] = [await boss.context().newPage(), await boss.context().newPage()];
+  for (const page of [boss, old, older]) await page.goto(`${site}/orgs/acme/settings`);
+  await limits(boss, 'twoPersonApproval', 'yes');
   await boss.getByText('Saved.').waitFor();
+  // Pages from before the change neither undo it nor overwrite it unseen.
+  await limits(old, 'maxCreations', '60%');
+  await old.getByText('Saved.').waitFor();
+  await limits(older, 'twoPersonApproval', 'no');
+  await older.getByText('The setting twoPersonApproval was changed meanwhile').waitFor();
+  await older.getByText('Changed meanwhile: now it is yes').waitFor();
+  assert.equal(await older.getByLabel('twoPersonApproval').inputValue(), 'no');
+  assert.equal(await older.getByLabel('maxCreations').inputValue(), '60%');
+  for (const page of [old, older]) await page.close();
   await drop(place, '/users.csv', [header, ...rows.map((row) => `${row}2020-01-31`), ''].join('\n'));
   const held = await importNow(place, boss);
   await hr.goto(`${site}${held}/review`);

@@ -25,6 +25,16 @@ export interface Asked {
   base?: string;
 }
 
+/** A body that arrives after `work`, which is done when the request has begun to read it. */
+export function lateBody(text: string, work: () => Promise<unknown>): ReadableStream<Uint8Array> {
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    await work();
+    controller.enqueue(Buffer.from(text));
+    controller.close();
+  };
+  return new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 });
+}
+
 export interface Answered {
   status: number;
   headers: Headers;

@@ -11,6 +11,7 @@ import { inviteAccount } from '../../operations/accounts/people.js';
 import { beginSession } from '../../operations/accounts/sessions.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { createConsole } from '../../web/console/console.js';
+import { lateBody } from './api.js';
 import { Company, importMoment } from './company.js';
 import { openFresh, type TestDatabases } from './databases.js';
 import type { Scope } from './temporary.js';
@@ -27,6 +28,8 @@ export interface Shown {
 
 export interface Asking {
   headers?: Record<string, string>;
+  /** Of a form: done when the request has begun to read it; the form arrives then. */
+  whileArriving?: () => Promise<unknown>;
   address?: string;
 }
 
@@ -90,8 +93,12 @@ export async function openTestConsole(
         const body = isMultipart ? new FormData() : new URLSearchParams();
         for (const [name, value] of Object.entries({ _token: formToken(cookie), ...form }))
           body.append(name, value as string);
-        const headers = { origin, 'sec-fetch-site': 'same-origin', ...asking.headers };
-        return ask(path, { method: 'POST', body }, { ...asking, headers });
+        const headers: Record<string, string> = { origin, 'sec-fetch-site': 'same-origin', ...asking.headers };
+        const { whileArriving } = asking;
+        if (whileArriving === undefined) return ask(path, { method: 'POST', body }, { ...asking, headers });
+        headers['content-type'] = 'application/x-www-form-urlencoded';
+        const late = { body: lateBody(body.toString(), whileArriving), duplex: 'half' } as const;
+        return ask(path, { method: 'POST', ...late } as RequestInit, { ...asking, headers });
       },
     };
   };
@@ -105,7 +112,8 @@ export async function openTestConsole(
       ? await acceptInvitation(place, invited.code, chosen)
       : { account: invited.account, recovery: [] };
     const client = { address: '192.0.2.1', agent: 'test' };
-    const cookie = (await beginSession(place, account, client, { method: 'invitation', factor: 'invitation' }))!;
+    const proof = { method: 'invitation', factor: 'invitation' } as const;
+    const cookie = (await beginSession(place, account, client, proof, () => true))!;
     return { ...visitor(cookie), email, totpSecret, recovery };
   };
   return { place, databases, clock, acme, other, app, visitor, person };

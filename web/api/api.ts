@@ -14,7 +14,7 @@ import { readBearer, workplaceFor } from './access.js';
 import { answerContent, answerJson, answerProblem, breakerOf } from './answer.js';
 import { inTime, longestMs } from './deadline.js';
 import { streamBody } from './forms.js';
-import { addressOf, type Ctx, createGate, type Env } from './gate.js';
+import { addressOf, type Ctx, createGate, type Env, requireUsable } from './gate.js';
 import { requireMatch } from './match.js';
 import { answerOnce } from './once.js';
 import { describeApi } from './openapi.js';
@@ -147,7 +147,12 @@ async function answer(
     signal: c.req.raw.signal,
   };
   const leave = (await route.admit?.({ ...asked, body: null } as Call<never, never, never>)) ?? (() => {});
-  const body = await readBody(c, route).catch((error) => {
+  const readIt = async () => {
+    const read = await readBody(c, route);
+    if (route.body !== null) await requireUsable(workplace, token);
+    return read;
+  };
+  const body = await readIt().catch((error) => {
     leave();
     throw error;
   });

@@ -1,6 +1,6 @@
 /** Admits requests: their token, its rights, and the rate of requests of each token and of each address without one. */
 import type { Context } from 'hono';
-import { recognizeToken, type Token } from '../../operations/tokens.js';
+import { isTokenUsable, recognizeToken, type Token } from '../../operations/tokens.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { readBearer, requireRight } from './access.js';
 import { Limiter } from './limiter.js';
@@ -34,17 +34,25 @@ export function createGate(workplace: Workplace, clock: () => number): Gate {
       throw new ApiError('too_many', `too many requests: wait for ${wait} s`, undefined, {
         'retry-after': String(wait),
       });
-    if (token === null)
-      throw new ApiError(
-        'unauthorized',
-        'send "Authorization: Bearer dst_…" with a token of "dropslot tokens add" that is neither revoked nor expired',
-        undefined,
-        { 'www-authenticate': 'Bearer realm="dropslot"' },
-      );
+    if (token === null) throw unauthorized();
     c.set('token', token.id);
     requireRight(token, wanted);
     return token;
   };
+}
+
+/** After the body, which may take a minute to arrive: a token that was revoked meanwhile does nothing any more. @throws ApiError `unauthorized` */
+export async function requireUsable({ control, now }: Workplace, { id }: Token): Promise<void> {
+  if (!(await isTokenUsable(control.read, id, now()))) throw unauthorized();
+}
+
+function unauthorized(): ApiError {
+  return new ApiError(
+    'unauthorized',
+    'send "Authorization: Bearer dst_…" with a token of "dropslot tokens add" that is neither revoked nor expired',
+    undefined,
+    { 'www-authenticate': 'Bearer realm="dropslot"' },
+  );
 }
 
 /** null: not known. */

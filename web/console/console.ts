@@ -124,15 +124,11 @@ function recognize(c: Ctx, deps: ConsoleDeps): Promise<Recognized | null> {
 
 async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Shared): Promise<Response> {
   const who = await recognize(c, deps);
-  if (who === null) {
-    const { pathname, search } = new URL(c.req.url);
-    const next = route.method === 'GET' && pathname !== '/' ? `?next=${encodeURIComponent(pathname + search)}` : '';
-    return c.redirect(`/sign-in${next}`, 303);
-  }
+  if (who === null) return toSignIn(c, route);
   c.set('who', who.account.id);
   const wait = shared.requests.take(who.account.id);
   if (wait > 0) return c.html(renderAlone(problemPage(t.busy, t.wait(wait))), 429, { 'retry-after': String(wait) });
-  const call = makeCall(c, deps, shared, who);
+  let call = makeCall(c, deps, shared, who);
   try {
     // Their pages have their links also where a page is refused, or is of no organization.
     if (who.account.org !== null) call.org = await call.workplace.org(who.account.org);
@@ -141,7 +137,14 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
     // Before the form is read: its page is shown again when it can't be read.
     call.org = (await admit(route, call)) ?? call.org;
     if (route.method === 'POST') {
-      const { values, file } = await (route.takesFile === true ? readFileForm(c, call) : readForm(c));
+      const [sent] = await Promise.allSettled([route.takesFile === true ? readFileForm(c, call) : readForm(c)]);
+      // It may take a minute to arrive: a session that ended meanwhile, or a role that was taken away, does and shows nothing any more.
+      const still = await recognize(c, deps);
+      if (still === null) return toSignIn(c, route);
+      call = { ...makeCall(c, deps, shared, still), org: call.org };
+      call.org = (await admit(route, call)) ?? call.org;
+      if (sent.status === 'rejected') throw sent.reason;
+      const { values, file } = sent.value;
       if (!isFormToken(values._token ?? '', readCookie(c, deps)))
         return c.html(renderAlone(problemPage(t.outdated, t.outdatedText)), 403);
       Object.assign(call, { form: values, file });
@@ -152,6 +155,12 @@ async function answer(c: Ctx, route: ConsoleRoute, deps: ConsoleDeps, shared: Sh
   } catch (error) {
     return answerFailure(c, error, route, call, deps);
   }
+}
+
+function toSignIn(c: Ctx, { method }: ConsoleRoute): Response {
+  const { pathname, search } = new URL(c.req.url);
+  const next = method === 'GET' && pathname !== '/' ? `?next=${encodeURIComponent(pathname + search)}` : '';
+  return c.redirect(`/sign-in${next}`, 303);
 }
 
 /** Files of forms are in memory until they are checked: one of each organization, and few of all, arrive at a time. */

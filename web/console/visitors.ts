@@ -94,13 +94,18 @@ export function openDoors(app: Hono<Env>, deps: VisitorDeps, passwords: Password
     const { values } = await readForm(c);
     const { password = '', secret = '', totp = '' } = values;
     try {
-      const { account, recovery } = await acceptInvitation(deps.workplace, code, {
+      const {
+        account,
+        recovery,
+        password: stored,
+      } = await acceptInvitation(deps.workplace, code, {
         password,
         totpSecret: secret,
         totpCode: totp,
       });
       const proof = { method: 'invitation', factor: 'invitation' } as const;
-      const begun = await beginSession(deps.workplace, account, clientOf(c, deps), proof);
+      const isUnchanged = (now: { password: string | null }) => now.password === stored;
+      const begun = await beginSession(deps.workplace, account, clientOf(c, deps), proof, isUnchanged);
       if (begun === null) return refuseInvitation(c);
       await enter(c, deps, { account, secret: begun });
       return c.html(renderAlone(recoveryPage(recovery)));

@@ -4,9 +4,10 @@ import type { Logger } from '../../config/logger.js';
 import { describeProvider, listResourceTypes, listSchemas } from '../../operations/scim/discovery.js';
 import { ScimError } from '../../operations/scim/error.js';
 import { type Endpoint, findScim, type ScimQuery, searchScim } from '../../operations/scim/scim.js';
+import type { Token } from '../../operations/tokens.js';
 import { noOrganization, type Workplace } from '../../operations/workplace.js';
 import { workplaceFor } from '../api/access.js';
-import type { Ctx, Env, Gate } from '../api/gate.js';
+import { type Ctx, type Env, type Gate, requireUsable } from '../api/gate.js';
 import { ApiError, describeTrouble } from '../api/problem.js';
 import { answerScim, answerScimError, listAnswer } from './answer.js';
 import { readQuery, readSearchRequest } from './query.js';
@@ -25,6 +26,7 @@ const writing = ['POST', 'PUT', 'PATCH', 'DELETE'];
 
 interface Asked {
   workplace: Workplace;
+  token: Token;
   org: string;
   /** URI of the organization's resources, without a slash at its end. */
   base: string;
@@ -43,7 +45,7 @@ export function addScim(app: Hono<Env>, { workplace, gate, busy, logger }: ScimD
         if (wanted.includes('\0')) throw noOrganization(wanted);
         const { id: org } = await own.org(wanted);
         const base = `${new URL(c.req.url).origin}/scim/v2/${encodeURIComponent(org)}`;
-        return await handler(c, { workplace: own, org, base });
+        return await handler(c, { workplace: own, token, org, base });
       } catch (error) {
         return answerTrouble(error, c, logger);
       }
@@ -71,7 +73,11 @@ export function addScim(app: Hono<Env>, { workplace, gate, busy, logger }: ScimD
   }
   for (const endpoint of endpoints) {
     on(['GET'], `/${endpoint}`, async (c, at) => found(c, at, endpoint, readQuery(c)));
-    on(['POST'], `/${endpoint}/.search`, async (c, at) => found(c, at, endpoint, await readSearchRequest(c)));
+    on(['POST'], `/${endpoint}/.search`, async (c, at) => {
+      const query = await readSearchRequest(c);
+      await requireUsable(at.workplace, at.token);
+      return found(c, at, endpoint, query);
+    });
     on(['GET'], `/${endpoint}/:id`, async (c, { workplace: own, org, base }) => {
       const resource = await findScim(own, { org, endpoint, base }, c.req.param('id') ?? '', readQuery(c));
       return answerScim(c, resource);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
 import { revokeTokenById } from '../../../operations/tokens.js';
 import { answerContent } from '../../../web/api/answer.js';
-import { openApi } from '../../support/api.js';
+import { lateBody, openApi } from '../../support/api.js';
 
 test('a request needs a usable token, and a revoked one ends at once', async (t) => {
   const { place, ask, token } = await openApi(t);
@@ -26,6 +26,30 @@ test('a request needs a usable token, and a revoked one ends at once', async (t)
     assert.deepEqual([answered, json.requestId], [status, headers.get('x-request-id')]);
     assert.equal(headers.get('x-content-type-options'), 'nosniff');
   }
+});
+
+test('a token that is revoked while the body of its request arrives does nothing', async (t) => {
+  const { place, ask, token } = await openApi(t);
+  const json = { 'content-type': 'application/json' };
+  for (const [scope, base, path, body] of [
+    ['admin', '/api/v1', '/orgs/acme', '{"settings":{"name":"Taken"}}'],
+    ['scim', '/scim/v2', '/acme/Users/.search', '{}'],
+  ] as const) {
+    const method = scope === 'admin' ? 'PATCH' : 'POST';
+    const wanted = { base, method, headers: json };
+    const { id, secret } = await token(scope);
+    const good = await ask(path, {
+      ...wanted,
+      token: secret,
+      body: scope === 'admin' ? '{"settings":{"name":"Acme"}}' : body,
+    });
+    assert.equal(good.status, 200, good.text);
+    const stream = lateBody(body, () => revokeTokenById(place, id));
+    const late = await ask(path, { ...wanted, token: secret, stream });
+    assert.equal(late.status, 401, late.text);
+    assert.match(late.text, /neither revoked nor expired/);
+  }
+  assert.equal((await place.org('acme')).name, 'Acme');
 });
 
 test('an organization that a token is not for looks like one that does not exist', async (t) => {

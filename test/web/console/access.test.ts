@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
 import { loadOrCreateHostKeys } from '../../../keys/host/hostkeys.js';
+import { changeRole, findPerson, removePerson } from '../../../operations/accounts/people.js';
 import { type AccountRight, type Role, rightsOf } from '../../../operations/accounts/rights.js';
+import { endSessions } from '../../../operations/accounts/sessions.js';
 import { generateOwnPgpKey } from '../../../operations/pgp.js';
 import type { ConsoleRoute } from '../../../web/console/route.js';
 import { routes } from '../../../web/console/table.js';
@@ -66,6 +68,32 @@ test('each role reaches the pages of its rights and no other, and sees only its 
       else assert.equal(status, allowed ? 200 : refused, `${name}: ${text.slice(0, 300)}`);
     }
   }
+});
+
+test('a form that arrives after its session has ended, or its right was taken away, does nothing', async (t) => {
+  const { place, person, clock } = await openTestConsole(t);
+  const form = { 'set:name': 'Taken', 'shown:set:name': 'Acme Corp' };
+  for (const [name, change, status] of [
+    ['session', async (email: string) => endSessions(place, await findPerson(place, email)), 303],
+    ['person', (email: string) => removePerson(place, email), 303],
+    ['role', (email: string) => changeRole(place, email, 'read-only'), 403],
+  ] as const) {
+    clock.ms += 60_000;
+    const one = await person('operator');
+    const shown = await one.post('/orgs/acme/settings', form, { whileArriving: () => change(one.email) });
+    assert.equal(shown.status, status, name);
+    if (status === 303) assert.equal(shown.headers.get('location'), '/sign-in', name);
+    assert.equal((await place.org('acme')).name, 'Acme Corp', name);
+  }
+  // A form that can't be read shows its page again, but not to a session that has ended.
+  const left = await person('operator');
+  const large = { ...form, 'set:name': 'x'.repeat(300 * 1024) };
+  const end = async () => endSessions(place, await findPerson(place, left.email));
+  assert.equal((await left.post('/orgs/acme/settings', large, { whileArriving: end })).status, 303);
+  const one = await person('operator');
+  const shown = await one.post('/orgs/acme/settings', form, { whileArriving: async () => {} });
+  assert.equal(shown.headers.get('location'), '/orgs/acme/settings?done=saved', shown.text.slice(0, 2_000));
+  assert.equal((await place.org('acme')).name, 'Taken');
 });
 
 test('an action that the role does not include changes nothing', async (t) => {

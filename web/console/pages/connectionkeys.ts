@@ -1,12 +1,14 @@
 /** The login keys of an organization on its page Connection: their last use, changes, those that wait, and the last connections. */
 import { hasRight } from '../../../operations/accounts/rights.js';
 import { type LoginAttempt, listConnections } from '../../../operations/connections.js';
+import { OperationError } from '../../../operations/error.js';
 import { changeKeys, decideChange, listWaitingChanges, type WaitingChange } from '../../../operations/keyrequests.js';
 import { readSources } from '../../../operations/keyterms.js';
-import { type LoginKeyView, listKeys, revokeKey } from '../../../operations/loginkeys.js';
+import { type LoginKeyView, listKeys, revokeKey, showKey } from '../../../operations/loginkeys.js';
 import { type Html, html, type Value } from '../html.js';
 import { field, notice, ofOrg, select, table, tag, time } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction } from '../route.js';
+import { judgeSent, shown } from '../shown.js';
 import { texts } from '../texts/texts.js';
 
 const t = texts.connection;
@@ -52,11 +54,13 @@ function nameKey({ fingerprint, label, addedBy }: LoginKeyView): Html {
   return html`<code class="print">${fingerprint}</code><br><span class="soft small">${words}</span>`;
 }
 
-function changesOf({ org, token }: OrgCall, { fingerprint, state, managedBy, sources }: LoginKeyView): Value {
+function changesOf({ org, token, form }: OrgCall, { fingerprint, state, managedBy, sources }: LoginKeyView): Value {
   if (state === 'revoked' || managedBy !== null) return null;
   const hidden = html`${token}<input type="hidden" name="fingerprint" value="${fingerprint}">`;
   const id = `from-${fingerprint}`;
-  return html`<details><summary>${t.addresses}<span class="hidden"> ${fingerprint}</span></summary><form method="post" action="${ofOrg(org.id, `${here}/addresses`)}" class="stack">${hidden}<div class="field"><label for="${id}">${t.from}</label><input id="${id}" name="from" value="${sources.join(', ')}" aria-describedby="${id}-hint"><span class="hint" id="${id}-hint">${t.fromHint}</span></div><button class="quiet">${t.saveAddresses}</button></form></details>
+  const present = sources.join(', ');
+  const isSent = form.fingerprint === fingerprint && form.from !== undefined;
+  return html`<details${isSent && html` open`}><summary>${t.addresses}<span class="hidden"> ${fingerprint}</span></summary><form method="post" action="${ofOrg(org.id, `${here}/addresses`)}" class="stack">${hidden}${shown('from', present)}<div class="field"><label for="${id}">${t.from}</label><input id="${id}" name="from" value="${isSent ? form.from : present}" aria-describedby="${id}-hint"><span class="hint" id="${id}-hint">${t.fromHint}</span></div><button class="quiet">${t.saveAddresses}</button></form></details>
 <form method="post" action="${ofOrg(org.id, `${here}/revoke`)}">${hidden}<button class="link">${t.revoke}<span class="hidden"> ${fingerprint}</span></button></form>`;
 }
 
@@ -79,7 +83,9 @@ function showWaiting({ org, token, account }: OrgCall, waiting: readonly Waiting
   )}</section>`;
 }
 
-function addForm({ org, token, form, workplace }: OrgCall): Html {
+function addForm({ org, token, form: sent, workplace }: OrgCall): Html {
+  // Of a key that exists: its own form shows them again.
+  const form = sent.fingerprint === undefined ? sent : {};
   const waits = workplace.isOfOrg === true && org.options.keyChanges === 'operator';
   return html`<section class="card"><h2>${t.add}</h2>${waits && html`<p>${t.addWaits}</p>`}<form method="post" action="${ofOrg(org.id, `${here}/keys`)}" class="stack">${token}
 ${field('key', t.public, { isLong: true, hint: t.publicHint, value: form.key, most: mostKeyText })}
@@ -144,7 +150,11 @@ async function add({ workplace, org, form }: OrgCall): Promise<Outcome> {
 
 async function setAddresses({ workplace, org, form }: OrgCall): Promise<Outcome> {
   const sources = readFrom(form.from) ?? [];
-  const result = await changeKeys(workplace, org.id, { kind: 'addresses', key: form.fingerprint ?? '', sources });
+  const { fingerprint, sources: present } = await showKey(workplace, org.id, form.fingerprint ?? '');
+  const sent = judgeSent({ ...form, from: form.from ?? '' }, 'from', present.join(', '));
+  if (sent === 'outdated') throw new OperationError('refused', t.outdated(fingerprint));
+  if (sent === 'unchanged') return { to: `${ofOrg(org.id, here)}?done=saved` };
+  const result = await changeKeys(workplace, org.id, { kind: 'addresses', key: fingerprint, sources });
   return { to: `${ofOrg(org.id, here)}?done=${result === 'done' ? 'saved' : 'requested'}` };
 }
 

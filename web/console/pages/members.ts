@@ -1,6 +1,13 @@
 /** Who may sign in: for an organization, and for the whole server. */
-import { changeRole, inviteAccount, listPeople, removePerson } from '../../../operations/accounts/people.js';
+import {
+  changeRole,
+  findPerson,
+  inviteAccount,
+  listPeople,
+  removePerson,
+} from '../../../operations/accounts/people.js';
 import { type Account, orgRoles, serverRoles } from '../../../operations/accounts/rights.js';
+import { OperationError } from '../../../operations/error.js';
 import { type Html, html, type Value } from '../html.js';
 import { field, ofOrg, select, table, tag, time } from '../layout.js';
 import {
@@ -13,6 +20,7 @@ import {
   orgPage,
   type Page,
 } from '../route.js';
+import { judgeSent, shown } from '../shown.js';
 import { texts } from '../texts/texts.js';
 
 const t = texts.members;
@@ -34,7 +42,7 @@ export async function showPeople(call: Call, to: string, timeZone: string): Prom
   const change = (one: Account): Value =>
     one.id === account.id
       ? tag('', t.self)
-      : html`<div class="row"><form method="post" action="${to}/role" class="row">${hidden(one)}<label class="hidden" for="role-${one.id}">${t.role}: ${one.email}</label><select id="role-${one.id}" name="role">${choices.map(({ value }) => html`<option${value === one.role && html` selected`}>${value}</option>`)}</select><button class="quiet">${t.change}<span class="hidden"> ${one.email}</span></button></form><form method="post" action="${to}/remove">${hidden(one)}<button class="danger">${t.remove}<span class="hidden"> ${one.email}</span></button></form></div>`;
+      : html`<div class="row"><form method="post" action="${to}/role" class="row">${hidden(one)}<label class="hidden" for="role-${one.id}">${t.role}: ${one.email}</label>${shown('role', one.role)}<select id="role-${one.id}" name="role">${choices.map(({ value }) => html`<option${value === one.role && html` selected`}>${value}</option>`)}</select><button class="quiet">${t.change}<span class="hidden"> ${one.email}</span></button></form><form method="post" action="${to}/remove">${hidden(one)}<button class="danger">${t.remove}<span class="hidden"> ${one.email}</span></button></form></div>`;
   return html`${table(
     t.title,
     [
@@ -69,7 +77,10 @@ export async function remove({ workplace, org, form }: Call, back: string): Prom
 }
 
 export async function setRole({ workplace, org, form }: Call, back: string): Promise<Outcome> {
-  await changeRole(workplace, form.email ?? '', form.role ?? '', org?.id ?? null);
+  const { email, role } = await findPerson(workplace, form.email ?? '', org?.id ?? null);
+  const sent = judgeSent(form, 'role', role);
+  if (sent === 'outdated') throw new OperationError('refused', t.outdated(email, role));
+  if (sent === 'changed') await changeRole(workplace, email, form.role ?? '', org?.id ?? null);
   return { to: `${back}?done=saved` };
 }
 

@@ -9,11 +9,17 @@ import {
   testNotification,
   usualKindsOfMail,
 } from '../../../operations/notify.js';
-import { listNotifications, type Notification } from '../../../operations/notifyaddress.js';
+import {
+  findByAddress,
+  listNotifications,
+  type Notification,
+  toNotification,
+} from '../../../operations/notifyaddress.js';
 import { addNotification, confirmNotification, resendCode } from '../../../operations/notifycode.js';
 import { type Html, html, type Value } from '../html.js';
 import { field, notice, ofOrg, table, tag } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
+import { judgeSent, shown } from '../shown.js';
 import { texts } from '../texts/texts.js';
 
 const t = texts.notifications;
@@ -56,13 +62,14 @@ ${kindFields('', usualKindsOfMail)}
 }
 
 /** The forms of one address, by its state. */
-function changesOf({ org, token }: OrgCall, { address, state, events }: Notification): Value {
+function changesOf({ org, token, form }: OrgCall, { address, state, events }: Notification): Value {
+  const isSent = form.address === address && form['shown:kinds'] !== undefined;
   const to = (rest: string) => ofOrg(org.id, `/notifications/${rest}`);
   const hidden = html`${token}<input type="hidden" name="address" value="${address}">`;
   const button = (verb: string, word: string): Html =>
     html`<form method="post" action="${to(verb)}">${hidden}<button class="link">${word}<span class="hidden"> ${address}</span></button></form>`;
   const confirm = html`<form method="post" action="${to('confirm')}" class="row">${hidden}<div class="field"><label for="code-${address}">${t.code}<span class="hidden"> ${address}</span></label><input id="code-${address}" name="code" inputmode="numeric" autocomplete="one-time-code" required></div><button class="quiet">${t.confirm}</button></form>`;
-  const choose = html`<details><summary>${t.change}<span class="hidden"> ${address}</span></summary><form method="post" action="${to('set')}" class="stack">${hidden}${kindFields(address, events)}<button class="quiet">${t.save}</button></form></details>`;
+  const choose = html`<details${isSent && html` open`}><summary>${t.change}<span class="hidden"> ${address}</span></summary><form method="post" action="${to('set')}" class="stack">${hidden}${shown('kinds', orderKinds(events))}${kindFields(address, isSent ? readKinds(form) : events)}<button class="quiet">${t.save}</button></form></details>`;
   return [
     state === 'unconfirmed' ? [confirm, button('resend', t.resend)] : choose,
     state === 'enabled' && button('test', t.test),
@@ -76,12 +83,16 @@ function kindFields(of: string, chosen: readonly string[]): Html {
   return html`<fieldset class="tight"><legend>${t.events}</legend>${(kindsOfMail as (keyof typeof t.kinds)[]).map((kind) => html`<div class="check"><input type="checkbox" id="on-${kind}-${of}" name="on-${kind}" value="on"${chosen.includes(kind) && html` checked`}><label for="on-${kind}-${of}">${t.kinds[kind]}</label></div>`)}</fieldset>`;
 }
 
+const orderKinds = (events: readonly string[]) => kindsOfMail.filter((kind) => events.includes(kind)).join(', ');
 const readKinds = (form: OrgCall['form']) => kindsOfMail.filter((kind) => form[`on-${kind}`] === 'on');
 
 async function set({ workplace, org, form }: OrgCall): Promise<Outcome> {
   const chosen = readKinds(form);
   if (chosen.length === 0) throw new OperationError('usage', t.noKind);
-  await setNotification(workplace, org.id, form.address ?? '', chosen.join(','));
+  const { address, events } = toNotification(await findByAddress(workplace, org.id, form.address ?? ''));
+  const sent = judgeSent({ ...form, kinds: chosen.join(', ') }, 'kinds', orderKinds(events));
+  if (sent === 'outdated') throw new OperationError('refused', t.outdated(address));
+  if (sent === 'changed') await setNotification(workplace, org.id, address, chosen.join(','));
   return { to: `${ofOrg(org.id, '/notifications')}?done=saved` };
 }
 

@@ -31,6 +31,7 @@ import {
   type Page,
   page,
 } from '../route.js';
+import { judgeSent, shown } from '../shown.js';
 import { texts } from '../texts/texts.js';
 import { amount } from '../texts/words.js';
 import { runPath, stateTag } from './runview.js';
@@ -151,25 +152,35 @@ function groupsOf(settings: readonly SettingValue[]): [string, SettingValue[]][]
 
 function showGroup({ org, token, form }: OrgCall, group: string, settings: SettingValue[], may: boolean): Html {
   const isSent = settings.some(({ setting }) => form[prefix + setting.name] !== undefined);
-  const one = ({ setting, text, isDefault }: SettingValue) => {
+  const presentOf = ({ text, isDefault }: SettingValue) => (isDefault ? '' : text);
+  const asShown = settings.map((value) => shown(prefix + value.setting.name, presentOf(value)));
+  const one = (of: SettingValue) => {
+    const { setting, text, isDefault } = of;
     const name = prefix + setting.name;
-    const value = form[name] ?? (isDefault ? '' : text);
+    const present = presentOf(of);
+    const sent = judgeSent(form, name, present);
+    // A value that the person left alone would go back to its old text with the next save.
+    const value = sent === 'unchanged' ? present : form[name];
     const hint = `${setting.meaning} ${t.takes(describeTakes(setting))}${isDefault && text !== '' ? ` ${t.default(text)}` : ''}`;
     return may
-      ? field(name, setting.name, { value, hint, isRequired: false })
+      ? html`<div class="tight">${field(name, setting.name, { value, hint, isRequired: false })}${sent === 'outdated' && notice('wait', t.meanwhile(text))}</div>`
       : html`<div class="tight"><p><strong>${setting.name}</strong> ${isDefault ? html`<span class="soft">${text}</span>` : text}</p><p class="soft small">${setting.meaning}</p></div>`;
   };
-  return html`<details class="card"${isSent && html` open`}><summary>${group}</summary><form method="post" action="${ofOrg(org.id, '/settings')}" class="stack">${token}${settings.map(one)}${may && html`<button>${t.save}</button>`}</form></details>`;
+  return html`<details class="card"${isSent && html` open`}><summary>${group}</summary><form method="post" action="${ofOrg(org.id, '/settings')}" class="stack">${token}${may && asShown}${settings.map(one)}${may && html`<button>${t.save}</button>`}</form></details>`;
 }
 
-/** Only settings whose text was changed; an emptied one gets its default. */
+/** Only settings whose text was changed; an emptied one gets its default. @throws OperationError `refused` */
 async function save({ workplace, org, form }: OrgCall): Promise<Outcome> {
   const changed: Record<string, string> = {};
+  const outdated: string[] = [];
   for (const { setting, text, isDefault } of listSettings(org, workplace.settings)) {
-    const given = form[prefix + setting.name];
-    if (given === undefined || given.trim() === (isDefault ? '' : text)) continue;
+    const given = form[prefix + setting.name] ?? '';
+    const sent = judgeSent(form, prefix + setting.name, isDefault ? '' : text);
+    if (sent === 'outdated') outdated.push(setting.name);
+    if (sent !== 'changed') continue;
     changed[setting.name] = given.trim() === '' && setting.takesDefault ? 'default' : given;
   }
+  if (outdated.length > 0) throw new OperationError('refused', t.outdated(outdated));
   const notes: string[] = [];
   if (Object.keys(changed).length > 0)
     await setOrganization(workplace, org.id, readOrgFields(changed), { note: (sentence) => notes.push(sentence) });

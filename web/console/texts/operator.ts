@@ -72,6 +72,12 @@ export const organization = {
   save: 'Save these settings',
   default: (text: string) => `Default: ${text}`,
   takes: (text: string) => `Takes ${text}.`,
+  outdated: (names: readonly string[]) =>
+    names.length === 1
+      ? `the setting ${names[0]} was changed meanwhile: look at its present value below, then save again if yours is to replace it`
+      : `the settings ${names.join(', ')} were changed meanwhile: look at their present values below, then save again if yours are to replace them`,
+  meanwhile: (text: string) =>
+    text === '' ? 'Changed meanwhile: it is empty now.' : `Changed meanwhile: now it is ${text}`,
   effect: 'Effects of the change',
   welcome: 'Welcome sheet',
   trace: 'Find a missing file',

@@ -179,6 +179,8 @@ export const connection = {
   anywhere: 'every address',
   addresses: 'Change the addresses',
   saveAddresses: 'Save the addresses',
+  outdated: (fingerprint: string) =>
+    `the addresses of the key ${fingerprint} were changed meanwhile: look at the present ones below, then save again if yours are to replace them`,
   waiting: 'Changes of keys that wait for your operator',
   waitingText: 'They have no effect until your operator agrees.',
   change: 'Change',
@@ -299,6 +301,8 @@ export const notifications = {
   save: 'Save',
   test: 'Send a test mail',
   enable: 'Send mail again',
+  outdated: (address: string) =>
+    `the mails to ${address} were changed meanwhile: look at their present kinds, then save again if yours are to replace them`,
   noKind: 'choose one kind of mail, or remove the address',
   code: 'Code of the mail',
   remove: 'Remove',
@@ -325,6 +329,8 @@ export const members = {
   made: (email: string) => `Invitation for ${email}`,
   madeText: 'Pass this link on now; it is not shown again.',
   self: 'you',
+  outdated: (email: string, role: string) =>
+    `the role of ${email} was changed meanwhile, to ${role}: look at it again, and repeat the change`,
   back: 'Back to the members',
 };
 
