@@ -17,6 +17,7 @@ import {
   withdrawUpload,
 } from '../../db/control/uploads.js';
 import { onEveryDatabase, type TestDatabases } from '../support/databases.js';
+import { beforeStatement } from '../support/interleave.js';
 import { sampleOrg } from '../support/samples.js';
 
 interface Queue {
@@ -166,23 +167,8 @@ onEveryDatabase('uploads', (open) => {
         await insertEntry(tx, { ...place, ...attributes, blobId, uploadId: upload });
         await settleUpload(tx, upload, { state: 'imported', archivedAs: '/.archive/a.csv', at: 2 });
       });
-    assert.equal(await isBlobLive(afterFirstStatement(read, settle), blobId), true);
+    assert.equal(await isBlobLive(beforeStatement(read, 2, settle), blobId), true);
     await settle();
     assert.equal(await isBlobLive(read, blobId), true);
   });
 });
-
-/** As `db`; `work` is done between the first statement of `db` and the second one. */
-function afterFirstStatement(db: Db['read'], work: () => Promise<void>): Db['read'] {
-  let statements = 0;
-  return new Proxy(db, {
-    apply(target, self, given) {
-      const builder = Reflect.apply(target, self, given);
-      const run = builder.then.bind(builder);
-      // biome-ignore lint/suspicious/noThenProperty: the builder is a thenable that runs its statement.
-      builder.then = (done: never, failed: never) =>
-        (statements++ === 1 ? work().then(() => run()) : run()).then(done, failed);
-      return builder;
-    },
-  });
-}
