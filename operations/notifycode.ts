@@ -1,7 +1,7 @@
 /** Adds an address for mail about an organization, and confirms it by a code that only its mail has. */
 import { createHash, randomInt, timingSafeEqual } from 'node:crypto';
 import { isAddress } from '../config/settings.js';
-import { updateSubscriber } from '../db/control/eventsubscribers.js';
+import { lockSubscriber, updateSubscriber } from '../db/control/eventsubscribers.js';
 import type { Org } from '../db/control/orgs.js';
 import { lastDirectoryEvent } from '../db/directory/events.js';
 import { typesOfCategories, usualCategories } from '../events/mail/categories.js';
@@ -149,7 +149,7 @@ async function sendCode(workplace: Workplace, org: Org, id: string, to: string, 
     const headers = { 'Auto-Submitted': 'auto-generated' };
     await sendMail(settings, { ...mail, to, headers, id: `confirm-${hashCode(code).slice(0, 16)}` });
   } catch (cause) {
-    await updateSubscriber(control.write, id, { options: { address: to, codeHash: hashCode(code) } });
+    await forgetSending(control, id, hashCode(code));
     const message = isOfOrg === true ? reasonForOrg(cause as Error) : (cause as Error).message;
     throw new OperationError(
       'unavailable',
@@ -157,6 +157,16 @@ async function sendCode(workplace: Workplace, org: Org, id: string, to: string, 
       { cause },
     );
   }
+}
+
+/** Its mail may have been taken, and only the answer lost: the code may be confirmed by now, or another one be sent. */
+async function forgetSending({ transact }: Workplace['control'], id: string, codeHash: string): Promise<void> {
+  await transact(async (tx) => {
+    const found = await lockSubscriber(tx, id);
+    if (found === null) return;
+    const { sentAt: _, ...options } = readOptions(found);
+    if (options.codeHash === codeHash) await updateSubscriber(tx, id, { options: { ...options } });
+  });
 }
 
 /** What the mail server answered is about the address; where the server stands, and why it is away, is the operator's matter. */

@@ -12,6 +12,8 @@ export interface Mailbox {
     refuses: boolean;
     /** It takes a mail, and never answers. */
     hangs: boolean;
+    /** Where set, it takes a mail, waits for this, and answers 451: as where its answer is lost. */
+    loses: ((mail: ParsedMail) => Promise<unknown>) | null;
     /** Where set, it wants a login with this password. */
     password: string | null;
   };
@@ -22,7 +24,7 @@ export interface Mailbox {
 /** @param password it wants a login of the user `dropslot` */
 export async function openMailbox(scope: Scope, password: string | null = null): Promise<Mailbox> {
   const mails: ParsedMail[] = [];
-  const state = { refuses: false, hangs: false, password };
+  const state = { refuses: false, hangs: false, loses: null, password } as Mailbox['state'];
   const server = new SMTPServer({
     authOptional: password === null,
     allowInsecureAuth: true,
@@ -33,10 +35,16 @@ export async function openMailbox(scope: Scope, password: string | null = null):
     onRcptTo: (_address, _session, done) =>
       done(state.refuses ? Object.assign(new Error('mailbox unavailable'), { responseCode: 450 }) : null),
     onData: (stream, _session, done) => {
-      simpleParser(stream).then((mail) => {
-        mails.push(mail);
-        if (!state.hangs) done();
-      }, done);
+      simpleParser(stream)
+        .then(async (mail) => {
+          mails.push(mail);
+          if (state.loses !== null) {
+            await state.loses(mail);
+            throw Object.assign(new Error('try again later'), { responseCode: 451 });
+          }
+          if (!state.hangs) done();
+        })
+        .catch(done);
     },
   });
   server.on('error', () => {});
