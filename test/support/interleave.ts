@@ -17,6 +17,19 @@ export function beforeStatement(db: Db['read'], turn: number, work: () => Promis
   });
 }
 
+/** As `db`; `work` is done once, before its next transaction. */
+export function beforeTransaction(db: Db, work: () => Promise<unknown>): Db {
+  let isDone = false;
+  const transact: Db['transact'] = async (next, options) => {
+    if (!isDone) {
+      isDone = true;
+      await work();
+    }
+    return db.transact(next, options);
+  };
+  return { ...db, transact };
+}
+
 /** Does `work` in a transaction that stays open until `commit` is called. */
 export function holdOpen(
   { transact }: Db,
