@@ -12,6 +12,8 @@ import { followParent } from './parent.js';
 export interface BackupRequest {
   settings: Settings;
   secrets: KnownSecrets;
+  /** The number of the scheduler's claim. */
+  claim: number;
   /** Who asked for it; null: it is due. */
   by: string | null;
 }
@@ -49,11 +51,12 @@ function tell(text: string): void {
   if (process.connected) process.send!({ type: 'progress', text } satisfies BackupNews);
 }
 
-async function make({ settings, secrets: known, by }: BackupRequest): Promise<BackupResult> {
+async function make({ settings, secrets: known, claim, by }: BackupRequest): Promise<BackupResult> {
   try {
     const workplace = await openWorkplace(settings, { known });
     try {
-      return { type: 'made', report: await makeScheduledBackup({ ...workplace, actor: by ?? 'system' }, tell) };
+      const report = await makeScheduledBackup({ ...workplace, actor: by ?? 'system' }, claim, tell);
+      return { type: 'made', report };
     } finally {
       await workplace.close();
     }

@@ -4,16 +4,11 @@ import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
-import {
-  claimBackup,
-  keepBackupClaim,
-  noteBackupProgress,
-  noteBackupRetry,
-  noteScheduledBackup,
-} from '../db/control/backupschedule.js';
+import { claimBackup, noteBackupProgress, noteBackupRetry, noteScheduledBackup } from '../db/control/backupschedule.js';
 import { type Rounds, startRounds } from '../importer/schedule/periodic.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
-import { claimMs, retryMs } from '../operations/backup/schedule.js';
+import { claimMs, keepClaim } from '../operations/backup/claim.js';
+import { retryMs } from '../operations/backup/schedule.js';
 import type { BackupNews, BackupRequest, BackupResult } from './backupmain.js';
 import { forkProcess } from './forking.js';
 
@@ -62,40 +57,43 @@ interface Running {
 async function makeDueBackup(deps: BackupScheduleDeps, running: Running): Promise<void> {
   const { settings, control, logger, now } = deps;
   const begunAt = now();
-  const claim = await claimBackup(control.write, begunAt, settings.backupEvery * 3_600_000, claimMs);
-  if (claim === null) return;
-  logger.info('a scheduled backup begins', { to: settings.backupTo, ...(claim.by !== null && { askedBy: claim.by }) });
-  const keeping = setInterval(() => {
-    void keepBackupClaim(control.write, now() + claimMs).catch(() => {}); // the claim has time for another attempt
-  }, claimMs / 4);
-  const result = await runBackup(deps, running, claim.by).finally(() => clearInterval(keeping));
+  const claimed = await claimBackup(control.write, begunAt, settings.backupEvery * 3_600_000, claimMs);
+  if (claimed === null) return;
+  const { claim, by } = claimed;
+  logger.info('a scheduled backup begins', { to: settings.backupTo, ...(by !== null && { askedBy: by }) });
+  const endKeeping = keepClaim(control, claim, now, () => running.child?.kill('SIGKILL'));
+  const result = await runBackup(deps, running, claimed).finally(endKeeping);
   const at = now();
   if (result.type === 'made') {
     const { folder, files, newFiles, sealedBytes, removedBackups, wrong } = result.report;
-    await noteScheduledBackup(control.write, begunAt, folder, at);
+    if (!(await noteScheduledBackup(control.write, claim, begunAt, folder, at))) warnLost(deps);
     const details = { folder, files, newFiles, bytes: sealedBytes, removedBackups, ms: at - begunAt };
     logger.info('a scheduled backup was made', details);
     if (wrong.length > 0)
       logger.error('the backup is complete, but files were damaged before it; run "dropslot doctor --deep"', { wrong });
     return;
   }
-  if (running.isStopping) return noteBackupRetry(control.write, { at, retryAt: at, failure: null });
-  if (result.type === 'refused') {
-    logger.info(`the scheduled backup waits ${waitMs / 1000} s`, { reason: result.reason });
-    return noteBackupRetry(control.write, { at, retryAt: at + waitMs, failure: null });
-  }
   const { reason } = result;
+  const isPutOff = running.isStopping || result.type === 'refused';
+  const retryAt = at + (running.isStopping ? 0 : isPutOff ? waitMs : retryMs);
+  if (!(await noteBackupRetry(control.write, claim, { at, retryAt, failure: isPutOff ? null : reason })))
+    return warnLost(deps);
+  if (running.isStopping) return;
+  if (isPutOff) return void logger.info(`the scheduled backup waits ${waitMs / 1000} s`, { reason });
   logger.error(`the scheduled backup failed; will retry in ${retryMs / 60_000} minutes`, { reason });
-  await noteBackupRetry(control.write, { at, retryAt: at + retryMs, failure: reason });
   const event = { at, org: null, actor: 'system', action: 'backup.failed', subject: settings.backupTo! };
   await recordAudit(control.write, { ...event, detail: { reason } });
+}
+
+function warnLost({ logger }: BackupScheduleDeps): void {
+  logger.warn('another process makes the scheduled backup now, since this one stood still', { forMs: claimMs });
 }
 
 /** @param by who asked for it; null: it is due */
 function runBackup(
   { settings, secrets, control, module = entry }: BackupScheduleDeps,
   running: Running,
-  by: string | null,
+  { claim, by }: { claim: number; by: string | null },
 ): Promise<BackupResult> {
   return new Promise((resolve) => {
     const child = forkProcess(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -108,12 +106,12 @@ function runBackup(
     child.on('message', (message: BackupResult | BackupNews) => {
       if (message.type !== 'progress') result = message;
       // It is shown, and no more: a backup does not end because it could not be noted.
-      else void noteBackupProgress(control.write, message.text).catch(() => {});
+      else void noteBackupProgress(control.write, claim, message.text).catch(() => {});
     });
     child.once('exit', (code, signal) => end(`its process ended with ${signal ?? `code ${code}`}`));
     // A process that could not be started emits no exit.
     child.on('error', ({ message }) => child.pid === undefined && end(message));
-    if (child.connected) child.send({ settings, secrets, by } satisfies BackupRequest, () => {});
+    if (child.connected) child.send({ settings, secrets, claim, by } satisfies BackupRequest, () => {});
     if (running.isStopping) child.kill('SIGKILL');
   });
 }

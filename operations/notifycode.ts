@@ -149,12 +149,7 @@ async function sendCode(workplace: Workplace, org: Org, id: string, to: string, 
     const headers = { 'Auto-Submitted': 'auto-generated' };
     await sendMail(settings, { ...mail, to, headers, id: `confirm-${hashCode(code).slice(0, 16)}` });
   } catch (cause) {
-    await control.transact(async (tx) => {
-      const found = await lockSubscriber(tx, id);
-      // One that was confirmed, or got another code, while the mail server was waited for is as it is to be.
-      if (found !== null && readOptions(found).codeHash === hashCode(code))
-        await updateSubscriber(tx, id, { options: { address: to, codeHash: hashCode(code) } });
-    });
+    await forgetSending(control, id, hashCode(code));
     const message = isOfOrg === true ? reasonForOrg(cause as Error) : (cause as Error).message;
     throw new OperationError(
       'unavailable',
@@ -162,6 +157,16 @@ async function sendCode(workplace: Workplace, org: Org, id: string, to: string, 
       { cause },
     );
   }
+}
+
+/** Its mail may have been taken, and only the answer lost: the code may be confirmed by now, or another one be sent. */
+async function forgetSending({ transact }: Workplace['control'], id: string, codeHash: string): Promise<void> {
+  await transact(async (tx) => {
+    const found = await lockSubscriber(tx, id);
+    if (found === null) return;
+    const { sentAt: _, ...options } = readOptions(found);
+    if (options.codeHash === codeHash) await updateSubscriber(tx, id, { options: { ...options } });
+  });
 }
 
 /** What the mail server answered is about the address; where the server stands, and why it is away, is the operator's matter. */

@@ -116,7 +116,7 @@ async function attempt(deps: WorkDeps, source: Source, org: Org, stop: AbortSign
 }
 
 async function record(deps: WorkDeps, source: Source, org: Org, { result, failure }: Ended): Promise<void> {
-  const { control, logger, now, nextSlot, settings } = deps;
+  const { control, logger, now, nextSlot, owner, settings } = deps;
   const at = now();
   if (failure?.code === 'stopped' || failure?.code === 'lease') return;
   const subject = `${wordOf(source.config.kind)} ${source.id}`;
@@ -142,6 +142,8 @@ async function record(deps: WorkDeps, source: Source, org: Org, { result, failur
   const isFailing =
     failure !== null && !isChanged && (failures >= failuresBeforeAlarm || lasting.includes(failure.code));
   const isUnchanged = await control.transact(async (tx) => {
+    // This process stood still, and another node has the source now: its round counts.
+    if (!(await holdSource(tx, source.id, owner, at + leaseMs))) return null;
     if (!(await updateUnchangedSource(tx, source, change))) {
       // An operator has changed or disabled it meanwhile: the failure may be mended, and its next time is set.
       await updateSource(tx, source.id, round);
@@ -159,6 +161,7 @@ async function record(deps: WorkDeps, source: Source, org: Org, { result, failur
       await setDoorAlarm(tx, org.id, { kind: 'host_key_changed', subject, detail: { since: at } }, isChanged, at);
     return true;
   });
+  if (isUnchanged === null) return;
   const about = { org: org.id, source: source.id };
   if (failure !== null) {
     const retry = isChanged ? 'nothing is fetched until its host key is confirmed' : 'will retry';

@@ -57,76 +57,99 @@ export async function askForBackup(db: Queryable, by: string, at: number): Promi
 
 /**
  * Claims the next backup where one is due or asked for, for this process alone. null: neither, or another process makes it.
- * @returns who asked for it; `null` in `by`: it is due
+ * @returns the number of the claim, by which it is kept and ended; and who asked for it; `null` in `by`: it is due
  */
 export async function claimBackup(
   db: Queryable,
   now: number,
   everyMs: number,
   claimMs: number,
-): Promise<{ by: string | null } | null> {
-  const claimed = await db('backup_schedule')
+): Promise<{ claim: number; by: string | null } | null> {
+  const [claimed] = await db('backup_schedule')
     .where({ id: 1 })
     .where((wanted) => wanted.where('begun_at', '<=', now - everyMs).orWhereIn('job_state', asked))
     .where('retry_at', '<=', now)
     .where('claimed_until', '<=', now)
-    .update({ claimed_until: now + claimMs, progress: null });
-  if (claimed === 0) return null;
+    .update({ claimed_until: now + claimMs, claim: nextClaim(db), progress: null })
+    .returning('claim');
+  if (claimed === undefined) return null;
   // One that is asked for from now on waits for the next claim.
   const taken: { job_asked_by: string }[] = await db('backup_schedule')
     .where({ id: 1 })
     .whereIn('job_state', asked)
     .update({ job_state: 'running' })
     .returning('job_asked_by');
-  return { by: taken[0]?.job_asked_by ?? null };
+  return { claim: claimed.claim, by: taken[0]?.job_asked_by ?? null };
 }
 
-export async function noteBackupProgress(db: Queryable, progress: string): Promise<void> {
+function nextClaim(db: Queryable) {
+  return db.raw('claim + 1');
+}
+
+export async function noteBackupProgress(db: Queryable, claim: number, progress: string): Promise<void> {
   await db('backup_schedule')
-    .where({ id: 1 })
+    .where({ id: 1, claim })
     .update({ progress: progress.slice(0, 500) });
 }
 
-/** Ends the one that was asked for and is being made; a later one waits on. */
-async function endJob(
-  db: Queryable,
-  change: { job_state: 'made' | 'failed' } & Record<string, unknown>,
-): Promise<void> {
-  await db('backup_schedule').where({ id: 1, job_state: 'running' }).update(change);
-}
-
-/** Claims a backup that is made now, due or not. false: another process makes one. */
-export async function claimBackupNow(db: Queryable, now: number, claimMs: number): Promise<boolean> {
-  const claimed = await db('backup_schedule')
+/** Claims a backup that is made now, due or not; the number of the claim. null: another process makes one. */
+export async function claimBackupNow(db: Queryable, now: number, claimMs: number): Promise<number | null> {
+  const [claimed] = await db('backup_schedule')
     .where({ id: 1 })
     .where('claimed_until', '<=', now)
-    .update({ claimed_until: now + claimMs });
-  return claimed > 0;
+    .update({ claimed_until: now + claimMs, claim: nextClaim(db) })
+    .returning('claim');
+  return claimed?.claim ?? null;
 }
 
-/** While it is being made. */
-export async function keepBackupClaim(db: Queryable, until: number): Promise<void> {
-  await db('backup_schedule').where({ id: 1 }).update({ claimed_until: until });
+/** While it is being made. false: it has ended, or another process has claimed it since, because this one stood still. */
+export async function keepBackupClaim(db: Queryable, claim: number, until: number): Promise<boolean> {
+  const own = db('backup_schedule').where({ id: 1, claim }).where('claimed_until', '>', 0);
+  return (await own.update({ claimed_until: until })) > 0;
 }
 
-export async function noteScheduledBackup(db: Queryable, begunAt: number, folder: string, at = begunAt): Promise<void> {
-  await db('backup_schedule')
-    .where({ id: 1 })
-    .update({ begun_at: begunAt, folder, retry_at: 0, claimed_until: 0, failed_at: null, failure: null });
-  await endJob(db, { job_state: 'made', job_folder: folder, job_ended_at: at });
+/** As keepBackupClaim, and changes nothing. */
+export async function holdsBackupClaim(db: Queryable, claim: number): Promise<boolean> {
+  const own = db('backup_schedule').where({ id: 1, claim }).where('claimed_until', '>', 0);
+  return (await own.first('id')) !== undefined;
 }
 
-/** @param failure null: it was only put off, and no failure */
+/** false: as for keepBackupClaim, and nothing is noted. */
+export async function noteScheduledBackup(
+  db: Queryable,
+  claim: number,
+  begunAt: number,
+  folder: string,
+  at = begunAt,
+): Promise<boolean> {
+  const made = { begun_at: begunAt, folder, retry_at: 0, failed_at: null, failure: null };
+  return endClaim(db, claim, made, { job_state: 'made', job_folder: folder, job_ended_at: at });
+}
+
+/** @param failure null: it was only put off, and no failure. false: as for keepBackupClaim, and nothing is noted */
 export async function noteBackupRetry(
   db: Queryable,
+  claim: number,
   { at, retryAt, failure }: { at: number; retryAt: number; failure: string | null },
-): Promise<void> {
-  await db('backup_schedule')
-    .where({ id: 1 })
-    .update({ retry_at: retryAt, claimed_until: 0, ...(failure !== null && { failed_at: at, failure }) });
-  if (failure === null)
-    await db('backup_schedule').where({ id: 1, job_state: 'running' }).update({ job_state: 'waiting' });
-  else await endJob(db, { job_state: 'failed', job_failure: failure, job_ended_at: at });
+): Promise<boolean> {
+  if (failure === null) return endClaim(db, claim, { retry_at: retryAt }, { job_state: 'waiting' });
+  const failed = { job_state: 'failed', job_failure: failure, job_ended_at: at } as const;
+  return endClaim(db, claim, { retry_at: retryAt, failed_at: at, failure }, failed);
+}
+
+/** @param job changes the one that was asked for and is being made; a later one waits on */
+async function endClaim(
+  db: Queryable,
+  claim: number,
+  change: Record<string, unknown>,
+  job: { job_state: BackupJob['state'] } & Record<string, unknown>,
+): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const own = tx('backup_schedule').where({ id: 1, claim });
+    if ((await own.update({ ...change, claimed_until: 0 })) === 0) return false;
+    await tx('backup_schedule').where({ id: 1, job_state: 'running' }).update(job);
+    return true;
+  });
 }
 
 /** After how long without a backup one is overdue (ms); null: never. */

@@ -36,6 +36,24 @@ export async function writeBlobPlace(
     .merge(row);
 }
 
+/** Changes a move that has not ended; false: it is another one since `found` was read, or none. */
+export async function changeMove(
+  db: Queryable,
+  { number, movingTo }: Pick<BlobPlace, 'number' | 'movingTo'>,
+  change: Partial<Pick<BlobPlace, 'movingTo' | 'copiedTo'>>,
+  at: number,
+): Promise<boolean> {
+  const row = {
+    ...(change.movingTo !== undefined && { moving_to: change.movingTo }),
+    ...(change.copiedTo !== undefined && { copied_to: change.copiedTo }),
+  };
+  return (
+    (await db('blob_place')
+      .where({ id: 1, number, moving_to: movingTo })
+      .update({ ...row, at })) > 0
+  );
+}
+
 /** The files were brought to another place with a backup. */
 export async function renameBlobPlace(db: Queryable, place: string): Promise<void> {
   await db('blob_place').where({ id: 1 }).update({ place, moving_to: null, copied_to: null });

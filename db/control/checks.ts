@@ -213,12 +213,16 @@ export async function settleCheck(
   if (settled === 0) return { isSettled: false, freed: unwanted };
   const freed: string[] = [];
   for (const { path, blob } of reports) {
-    freed.push(...(await replaceFile(tx, of.org, path, blob, of.at)));
+    // First, as those do that remove reports: no two wait for each other.
     await tx('check_reports').where({ org_id: of.org, path }).delete();
+    freed.push(...(await replaceFile(tx, of.org, path, blob, of.at)));
     if (blob !== null) await tx('check_reports').insert({ org_id: of.org, path, upload_id: uploadId });
   }
   const current = reports.map(({ path }) => path);
-  const former = tx('check_reports').where({ org_id: of.org, upload_id: uploadId }).whereNotIn('path', current);
+  const former = tx('check_reports')
+    .where({ org_id: of.org, upload_id: uploadId })
+    .whereNotIn('path', current)
+    .forUpdate();
   freed.push(...(await removeReports(tx, of.org, await former.pluck('path'))));
   await recordAudit(tx, {
     at: of.at,
@@ -232,8 +236,8 @@ export async function settleCheck(
 }
 
 /**
- * Takes away the reports of checks on uploads whose import is reported, and on older versions of the same paths. Returns the blobs
- * that nothing refers to any more.
+ * Takes away the reports of checks on uploads whose import is reported, and on older versions of the same paths, but none that a check
+ * of a newer version replaces meanwhile. Returns the blobs that nothing refers to any more.
  */
 export async function removeCheckReports(tx: Queryable, org: string, uploads: readonly number[]): Promise<string[]> {
   const freed: string[] = [];
@@ -245,7 +249,9 @@ export async function removeCheckReports(tx: Queryable, org: string, uploads: re
       .join('uploads as u', 'u.id', 'r.upload_id')
       .where('r.org_id', org)
       .whereIn('u.path', paths)
-      .whereNotIn('u.state', ['queued', 'running', 'held']);
+      .whereNotIn('u.state', ['queued', 'running', 'held'])
+      .orderBy('r.path')
+      .forUpdate('r');
     freed.push(...(await removeReports(tx, org, await reports.pluck('r.path'))));
   }
   return freed;
@@ -262,17 +268,25 @@ export interface StaleReport {
 
 /** Reports of dry runs are not among them; at most `limit`. */
 export async function listStaleReports(db: Queryable, limit: number): Promise<StaleReport[]> {
-  const rows: { org_id: string; path: string }[] = await db('check_reports as r')
-    .join('uploads as u', 'u.id', 'r.upload_id')
-    .whereIn('u.state', ['stored', 'withdrawn'])
-    .whereNot('r.path', 'like', '%.dry-run.%')
-    .limit(limit)
-    .select('r.org_id', 'r.path');
+  const rows: { org_id: string; path: string }[] = await selectStale(db).limit(limit).select('r.org_id', 'r.path');
   return rows.map(({ org_id: org, path }) => ({ org, path }));
 }
 
+/** Unless its file was given its name back since, and checked again. Returns the blobs that nothing refers to any more. */
+export async function removeStaleReport(tx: Queryable, { org, path }: StaleReport): Promise<string[]> {
+  const still = selectStale(tx).where({ 'r.org_id': org, 'r.path': path }).forUpdate('r');
+  return removeReports(tx, org, await still.pluck('r.path'));
+}
+
+function selectStale(db: Queryable) {
+  return db('check_reports as r')
+    .join('uploads as u', 'u.id', 'r.upload_id')
+    .whereIn('u.state', ['stored', 'withdrawn'])
+    .whereNot('r.path', 'like', '%.dry-run.%');
+}
+
 /** Returns the blobs that nothing refers to any more. */
-export async function removeReports(tx: Queryable, org: string, paths: readonly string[]): Promise<string[]> {
+async function removeReports(tx: Queryable, org: string, paths: readonly string[]): Promise<string[]> {
   const freed: string[] = [];
   const places = paths.map(split);
   for (const folder of new Set(places.map(({ dir }) => dir))) {
@@ -346,4 +360,11 @@ export function listSpentFiles(db: Queryable, before: number, limit: number): Pr
     .where('uploads.checked_at', '<', before)
     .limit(limit)
     .select({ entryId: 'entries.id', org: 'entries.org_id', dir: 'dir', name: 'name', blobId: 'entries.blob_id' });
+}
+
+/** Whether it is still there, and no rename has taken it out of its folder; none does before the transaction ends. */
+export async function lockSpent(tx: Queryable, { entryId, blobId }: ExpiredFile): Promise<boolean> {
+  const entry = await tx('entries').where({ id: entryId, blob_id: blobId }).forUpdate().first('upload_id');
+  if (entry === undefined) return false;
+  return (await tx('uploads').where({ id: entry.upload_id, state: 'checked' }).first('id')) !== undefined;
 }

@@ -25,7 +25,7 @@ export async function listSlotStates(db: Queryable): Promise<Map<string, SlotSta
   return new Map(rows.map(({ id, slot_mark, slot_owed }) => [id, { mark: slot_mark, owed: slot_owed }]));
 }
 
-/** Of these organizations, those whose queue has files (`waiting`), and those with a run that is not over (`busy`). */
+/** Of these organizations, in two steps, between which runs may end: those whose queue has files (`waiting`), and those with a run that is not over (`busy`). */
 export async function sortDue(
   db: Queryable,
   ids: readonly string[],
@@ -41,13 +41,17 @@ export async function sortDue(
   return { waiting: new Set(waiting), busy: new Set(busy) };
 }
 
-/** Notes that a slot began for which no file waited: it leaves no run. */
+/**
+ * Notes that a slot began for which no file waited: it leaves no run. One condition, and so one snapshot: the end of a run may return its
+ * files to the queue since the organizations were sorted.
+ */
 export async function passSlot(db: Queryable, ids: readonly string[], at: number): Promise<void> {
   for (const some of parts(ids))
     await db('orgs')
       .whereIn('id', some)
       .where('slot_mark', '<', at)
       .whereNotExists(isUnended(db))
+      .whereNotExists(db('uploads').select(db.raw('1')).whereRaw('uploads.org_id = orgs.id').where({ state: 'queued' }))
       .update({ slot_mark: at, slot_owed: null });
 }
 

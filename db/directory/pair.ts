@@ -41,8 +41,9 @@ export async function countWrite(script: Script): Promise<void> {
   await script.run('UPDATE pair SET writes = writes + 1 WHERE id = 1');
 }
 
-/** Before the runs and uploads of an organization are removed. */
+/** Before the runs and uploads of an organization are removed. From here on no other transaction applies or removes any. */
 export async function keepHighest(tx: Queryable): Promise<void> {
+  await tx('pair').where({ id: 1 }).forUpdate().first('id');
   const { run, upload } = await readDirectoryMarks(tx);
   await tx('pair').where({ id: 1 }).update({ removed_run: run, removed_upload: upload });
 }

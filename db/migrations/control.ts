@@ -4,6 +4,7 @@ import { accounts } from './accounts.js';
 import { alarms } from './alarms.js';
 import { auditChain } from './audit.js';
 import { backupAudit } from './backupaudit.js';
+import { backupClaims } from './backupclaims.js';
 import { backups } from './backups.js';
 import { blobPlace } from './blobplace.js';
 import { cadence } from './cadence.js';
@@ -96,6 +97,7 @@ export const controlMigrations: readonly Migration[] = [
   workers,
   blobPlace,
   unsyncedBlobs,
+  backupClaims,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -53,6 +53,7 @@ export const controlNames: readonly string[] = [
   '120_workers',
   '110_blob_place',
   '130_unsynced_blobs',
+  '145_backup_claims',
 ];
 
 export const directoryNames: readonly string[] = [

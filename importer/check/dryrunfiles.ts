@@ -1,7 +1,7 @@
 /** Removes files below `/dry-run` some time after their check, when their senders have had time to look at them. */
 import { recordAudit } from '../../db/control/audit.js';
 import { isBlobLive } from '../../db/control/blobs.js';
-import { listSpentFiles } from '../../db/control/checks.js';
+import { listSpentFiles, lockSpent } from '../../db/control/checks.js';
 import { deleteExpiredFiles } from '../../db/control/retention.js';
 import { removeBlob } from '../../storage/blobs.js';
 import type { RunDeps } from '../run/deps.js';
@@ -20,6 +20,7 @@ export async function removeCheckedDryRuns({
   const spent = await listSpentFiles(control.read, now() - keepMs, mostFiles);
   for (const file of spent) {
     const gone = await control.transact(async (tx) => {
+      if (!(await lockSpent(tx, file))) return [];
       const files = await deleteExpiredFiles(tx, [file]);
       const event = { at: now(), org: file.org, actor: 'system', action: 'dry_run.removed', subject: file.org };
       if (files.length > 0) await recordAudit(tx, { ...event, detail: { blob: file.blobId } });

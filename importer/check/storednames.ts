@@ -3,7 +3,7 @@
  * reports of checks on files that no longer wait for their import.
  */
 import type { Settings } from '../../config/settings.js';
-import { listStaleReports, removeReports } from '../../db/control/checks.js';
+import { listStaleReports, removeStaleReport } from '../../db/control/checks.js';
 import { recordEvent } from '../../db/control/events.js';
 import { findOrg, type Org } from '../../db/control/orgs.js';
 import { listTold, listUntold, listUntoldOrgs, noteTold, type StoredUpload } from '../../db/control/storedfiles.js';
@@ -110,8 +110,8 @@ async function describe(
 
 /** A sender who removed a file, or gave it a temporary name, needs no report that it waits for its import. */
 export async function removeStaleReports({ control, paths }: Pick<NoticeDeps, 'control' | 'paths'>): Promise<void> {
-  for (const { org, path } of await listStaleReports(control.read, mostReports)) {
-    const freed = await control.transact((tx) => removeReports(tx, org, [path]));
+  for (const stale of await listStaleReports(control.read, mostReports)) {
+    const freed = await control.transact((tx) => removeStaleReport(tx, stale));
     for (const blob of freed) await removeBlob(paths, blob);
   }
 }

@@ -31,6 +31,10 @@ export interface BackupOptions {
   onProgress: (text: string) => void;
   /** Called after each step. */
   onStep?: (step: BackupStep) => void;
+  /** Ends the copying with its reason. */
+  signal?: AbortSignal;
+  /** Its error ends the backup before it is made complete. */
+  beforePublish?: () => Promise<void>;
 }
 
 /** The steps between which a kill can interrupt a backup, in their order. */
@@ -78,6 +82,7 @@ export async function backUpInto(workplace: Workplace, target: Target, options: 
       const { files, sealedBytes, newFiles, newBytes } = copied;
       const masterKey = await copyKeys(workplace, target, options);
       onStep('keys');
+      await options.beforePublish?.();
       const made = { folder: target.final, files, sealedBytes, masterKey };
       const at = new Date(workplace.now()).toISOString();
       const database = workplace.control.dialect;
@@ -101,7 +106,7 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
       control: { read: snapshot.control },
       directory: { read: snapshot.directory },
     });
-    const copied = await target.copyBlobs(listWanted(snapshot.control, reports), {
+    const copied = await target.copyBlobs(untilAborted(listWanted(snapshot.control, reports), options.signal), {
       from: workplace.paths,
       identityOf: openIdentities(workplace, snapshot),
       onProgress: throttle(workplace, options, () => onStep('file')),
@@ -122,6 +127,13 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
     return { copied, missed, wrong, superfluous, installation };
   } finally {
     await snapshot.close();
+  }
+}
+
+async function* untilAborted<T>(items: AsyncIterable<T>, signal?: AbortSignal): AsyncGenerator<T> {
+  for await (const item of items) {
+    signal?.throwIfAborted();
+    yield item;
   }
 }
 

@@ -1,7 +1,6 @@
 /** One scheduled backup: a folder of its own in `backupTo`, which shares sealed files with the one before; older ones are removed. */
 import {
   claimBackupNow,
-  keepBackupClaim,
   noteBackupRetry,
   noteScheduledBackup,
   readBackupSchedule,
@@ -10,7 +9,8 @@ import { readControlMarks } from '../../db/control/pair.js';
 import { OperationError } from '../error.js';
 import { describeFailure } from '../failure.js';
 import type { Workplace } from '../workplace.js';
-import { type BackupReport, backUpInto } from './backup.js';
+import { type BackupOptions, type BackupReport, backUpInto } from './backup.js';
+import { claimLost, claimMs, keepClaim, requireClaim } from './claim.js';
 import type { RemoteOptions } from './sftpfiles.js';
 import { openSftpStore } from './sftpstore.js';
 import { type BackupStore, openFolderStore, timeName } from './store.js';
@@ -21,20 +21,25 @@ export interface ScheduledBackup extends BackupReport {
   removedBackups: string[];
 }
 
-/** A process that died no longer renews its claim. */
-export const claimMs = 120_000;
 /** After a failure. */
 export const retryMs = 15 * 60_000;
 
-/** For whoever has the claim. @throws OperationError, DatabaseError, KeyError */
+export interface ScheduledOptions extends RemoteOptions {
+  /** Ends the copying with its reason. */
+  signal?: AbortSignal;
+}
+
+/** For whoever has the claim of this number. @throws OperationError, `refused` when it was lost; DatabaseError, KeyError */
 export async function makeScheduledBackup(
   workplace: Workplace,
+  claim: number,
   onProgress: (text: string) => void,
-  options: RemoteOptions = {},
+  { signal, ...options }: ScheduledOptions = {},
 ): Promise<ScheduledBackup> {
   const store = await openStore(workplace, options);
+  const requireTurn = () => requireClaim(workplace.control, claim);
   try {
-    return await makeIn(store, workplace, onProgress);
+    return await makeIn(store, workplace, { onProgress, requireTurn, ...(signal && { signal }) });
   } finally {
     store.close();
   }
@@ -55,22 +60,22 @@ export async function makeBackupNow(
       'name a folder for the backup, or set backupTo: dropslot backup /mnt/backup/dropslot',
     );
   const begunAt = now();
-  if (!(await claimBackupNow(control.write, begunAt, claimMs)))
+  const claim = await claimBackupNow(control.write, begunAt, claimMs);
+  if (claim === null)
     throw new OperationError('refused', 'another process makes a scheduled backup now: wait for its end');
-  const keeping = setInterval(() => {
-    void keepBackupClaim(control.write, now() + claimMs).catch(() => {}); // the claim has time for another attempt
-  }, claimMs / 4);
+  const lost = new AbortController();
+  const endKeeping = keepClaim(control, claim, now, () => lost.abort(claimLost()));
   try {
-    const report = await makeScheduledBackup(workplace, onProgress);
-    await noteScheduledBackup(control.write, begunAt, report.folder, now());
+    const report = await makeScheduledBackup(workplace, claim, onProgress, { signal: lost.signal });
+    await noteScheduledBackup(control.write, claim, begunAt, report.folder, now());
     return report;
   } catch (error) {
     const isWaiting = error instanceof OperationError && error.code === 'refused';
     const failure = isWaiting ? null : describeFailure(error).message;
-    await noteBackupRetry(control.write, { at: now(), retryAt: isWaiting ? 0 : now() + retryMs, failure });
+    await noteBackupRetry(control.write, claim, { at: now(), retryAt: isWaiting ? 0 : now() + retryMs, failure });
     throw error;
   } finally {
-    clearInterval(keeping);
+    endKeeping();
   }
 }
 
@@ -85,17 +90,20 @@ async function openStore({ settings, control, paths }: Workplace, options: Remot
 async function makeIn(
   store: BackupStore,
   workplace: Workplace,
-  onProgress: (text: string) => void,
+  { requireTurn, ...options }: Pick<BackupOptions, 'onProgress' | 'signal'> & { requireTurn: () => Promise<void> },
 ): Promise<ScheduledBackup> {
   const { settings, control, now } = workplace;
+  await requireTurn();
   const { pairId } = await readControlMarks(control.read);
   const tag = pairId!.slice(0, 8);
   for (const name of await store.list()) if (name.startsWith(`removing-${tag}-`)) await store.remove(name);
   const earlier = (await listOwn(store, pairId!)).at(-1)?.name ?? null;
   const final = new Date(now()).toISOString().slice(0, 19).replaceAll(':', '-').concat('Z');
   const target = await store.open(`in-progress-${tag}`, { earlier, final });
-  const report = await backUpInto(workplace, target, { includeKeys: false, pgDump: settings.pgDump, onProgress });
+  const kind = { includeKeys: false, pgDump: settings.pgDump };
+  const report = await backUpInto(workplace, target, { ...kind, ...options, beforePublish: requireTurn });
   const removedBackups: string[] = [];
+  await requireTurn();
   for (const { name } of findSurplus(await listOwn(store, pairId!), settings.backupKeep)) {
     // A folder that is removed in part is no backup, whatever a kill leaves of it.
     const doomed = `removing-${tag}-${name}`;

@@ -7,7 +7,13 @@ import type { Settings } from '../../config/settings.js';
 import { settingsSchema } from '../../config/settings.js';
 import type { Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
-import { type BlobPlace, readBlobPlace, refusePlacesBefore, writeBlobPlace } from '../../db/control/blobplace.js';
+import {
+  type BlobPlace,
+  changeMove,
+  readBlobPlace,
+  refusePlacesBefore,
+  writeBlobPlace,
+} from '../../db/control/blobplace.js';
 import { listLiveBlobs } from '../../db/control/blobs.js';
 import { listOrgs } from '../../db/control/orgs.js';
 import { dialectOf } from '../../db/dialect.js';
@@ -103,7 +109,7 @@ export async function moveBlobs(source: Workplace, to: string, options: BlobMove
   });
 }
 
-/** Gives up a move that has not ended. Copies that it has made stay in the other place. @throws OperationError `refused` */
+/** Gives up a move that has not ended, on whichever machine it runs. Copies that it has made stay in the other place. @throws OperationError `refused` */
 export function giveUpBlobMove(source: Workplace, to: string): Promise<{ inUse: string; other: string }> {
   return atKeys(source, async () => {
     const found = await readBlobPlace(source.control.read);
@@ -114,7 +120,11 @@ export function giveUpBlobMove(source: Workplace, to: string): Promise<{ inUse: 
           ? `the sealed files are in ${to} already: to move them back, run "dropslot migrate --blobs ${source.settings.blobs === to ? 'PLACE' : source.settings.blobs}" with "blobs" set to ${to}`
           : `no move to ${to} has begun`,
       );
-    await writeBlobPlace(source.control.write, { ...found, movingTo: null, copiedTo: null }, source.now());
+    if (!(await changeMove(source.control.write, found, { movingTo: null, copiedTo: null }, source.now())))
+      throw new OperationError(
+        'refused',
+        `the move to ${to} has just been ended or given up on another machine: run "dropslot migrate --blobs ${to} --undo" again to read which`,
+      );
     return { inUse: source.settings.blobs, other: to };
   });
 }
@@ -127,9 +137,7 @@ function requirePlaceName(to: string): void {
 /** Where the files are. @throws OperationError */
 async function requireSource({ settings, control }: Workplace, to: string): Promise<string> {
   await requireInUse(control.read);
-  const { place } = await readBlobPlace(control.read);
-  if (place !== null && place !== settings.blobs)
-    throw new OperationError('refused', `the sealed files are in ${place}: set "blobs" to it before you move them`);
+  requirePlace(settings, await readBlobPlace(control.read));
   if (settings.blobs === to)
     throw new OperationError('usage', `the setting "blobs" is ${to} already: name another place`);
   if (settings.blobs !== 'folder' && to !== 'folder')
@@ -138,6 +146,18 @@ async function requireSource({ settings, control }: Workplace, to: string): Prom
       'files move from a store to a folder, or from the folder to a store: move them in two steps',
     );
   return settings.blobs;
+}
+
+function requirePlace({ blobs }: Settings, { place }: BlobPlace): void {
+  if (place !== null && place !== blobs)
+    throw new OperationError('refused', `the sealed files are in ${place}: set "blobs" to it before you move them`);
+}
+
+function changedMeanwhile(to: string): OperationError {
+  return new OperationError(
+    'refused',
+    `the move to ${to} was ended or given up on another machine meanwhile: nothing was switched here. If you still want it, repeat it`,
+  );
 }
 
 function openSides(source: Workplace, to: string): BlobSides {
@@ -154,7 +174,7 @@ async function move(
   { onProgress, onStep = () => {}, waitMs = defaultWaitMs }: BlobMoveOptions,
 ): Promise<BlobMoveReport> {
   const { control, now } = source;
-  await mark(source, to);
+  const begun = await mark(source, to);
   await onStep('marked');
   const there = new Set<string>();
   const missing = new Set<string>();
@@ -171,8 +191,8 @@ async function move(
     };
     await Promise.all(Array.from({ length: lanes }, work));
   };
-  const { copiedTo: copiedBefore } = await readBlobPlace(control.read);
-  await copyOn(source, copy);
+  const { copiedTo: copiedBefore } = begun;
+  await copyOn(source, begun, copy);
   // Until few are left, or files arrive as fast as they are copied.
   for (let before = Number.POSITIVE_INFINITY; ; ) {
     const fresh: Known[] = [];
@@ -196,6 +216,8 @@ async function move(
     try {
       const totals = await holdStill(source, async ({ control: still }) => {
         if ((await still('runs').where({ state: 'running' }).first('id')) !== undefined) throw new Busy();
+        const { number, movingTo } = await readBlobPlace(still);
+        if (number !== begun.number || movingTo !== to) throw changedMeanwhile(to);
         await onStep('held');
         let [files, sealedBytes] = [0, 0];
         const last: Known[] = [];
@@ -206,7 +228,6 @@ async function move(
         missing.clear();
         await copy(last);
         await onStep('filled');
-        const { number } = await readBlobPlace(still);
         await refusePlacesBefore(still, number + 1);
         await writeBlobPlace(still, { number: number + 1, place: to, movingTo: null, copiedTo: null }, now());
         return { files, sealedBytes };
@@ -226,8 +247,8 @@ async function move(
 }
 
 /** From here on no rotation changes a file. @throws OperationError `refused` while one is not finished */
-async function mark({ control, now }: Workplace, to: string): Promise<void> {
-  await control.write.transaction(async (tx) => {
+async function mark({ settings, control, now }: Workplace, to: string): Promise<BlobPlace> {
+  return control.write.transaction(async (tx) => {
     // A rotation that begins locks a row of it.
     if (dialectOf(tx) === 'postgres') await tx.raw('LOCK TABLE orgs IN EXCLUSIVE MODE');
     const rotating = (await listOrgs(tx)).find(({ oldIdentities }) => oldIdentities.length > 0);
@@ -237,20 +258,25 @@ async function mark({ control, now }: Workplace, to: string): Promise<void> {
         `the identity of ${rotating.id} is being rotated: finish that by "dropslot identity rotate ${rotating.id}" before the move`,
       );
     const found = await readBlobPlace(tx);
-    const copiedTo = found.movingTo === to ? found.copiedTo : null;
-    await writeBlobPlace(tx, { ...found, movingTo: to, copiedTo }, now());
+    requirePlace(settings, found);
+    const begun = { ...found, movingTo: to, copiedTo: found.movingTo === to ? found.copiedTo : null };
+    await writeBlobPlace(tx, begun, now());
+    return begun;
   });
 }
 
 /** All that there are in the order of their ids, from where a move before was interrupted, and the reports of runs that are not settled. */
-async function copyOn(source: Workplace, copy: (blobs: readonly Known[]) => Promise<void>): Promise<void> {
+async function copyOn(
+  source: Workplace,
+  begun: BlobPlace,
+  copy: (blobs: readonly Known[]) => Promise<void>,
+): Promise<void> {
   const { control, now } = source;
-  const state: BlobPlace = await readBlobPlace(control.read);
-  for (let after = state.copiedTo; ; ) {
+  for (let after = begun.copiedTo; ; ) {
     const page = await listLiveBlobs(control.read, after, pageRows);
     await copy(page);
     after = page.at(-1)?.id ?? after;
-    await writeBlobPlace(control.write, { ...state, copiedTo: after }, now());
+    if (!(await changeMove(control.write, begun, { copiedTo: after }, now()))) throw changedMeanwhile(begun.movingTo!);
     if (page.length < pageRows) break;
   }
   await copy(await listUnsettledReports(source));

@@ -6,9 +6,10 @@ import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { startBackupSchedule } from '../../app/backupschedule.js';
 import { createSilentLogger } from '../../config/logger.js';
-import { type BackupScheduleState, noteScheduledBackup, readBackupSchedule } from '../../db/control/backupschedule.js';
+import { type BackupScheduleState, readBackupSchedule } from '../../db/control/backupschedule.js';
 import { readBackupJob, requestBackup } from '../../operations/backup/request.js';
 import type { Workplace } from '../../operations/workplace.js';
+import { noteMade } from '../support/backupclaim.js';
 import { openFresh } from '../support/databases.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { workplaceOn } from '../support/workplace.js';
@@ -51,7 +52,7 @@ test('makes a backup in a process of its own', async (t) => {
 
 test('makes one that a person asks for, though none is due, in their name', async (t) => {
   const { place, until } = await begin(t, 'backups', undefined, async (opened) => {
-    await noteScheduledBackup(opened.control.write, opened.now(), '/earlier');
+    await noteMade(opened.control, opened.now(), '/earlier');
     await requestBackup({ ...opened, actor: 'token:tok_1' });
     await assert.rejects(requestBackup(opened), { code: 'refused' });
   });

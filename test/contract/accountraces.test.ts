@@ -22,7 +22,7 @@ import { addOrganization } from '../../operations/orgs.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { Authenticator } from '../support/authenticator.js';
 import { onBothDatabases, type TestDatabases } from '../support/databases.js';
-import { beforeTransaction, meet } from '../support/races.js';
+import { beforeTransaction, meet } from '../support/interleave.js';
 import { workplaceOn } from '../support/workplace.js';
 
 const password = 'correct horse battery staple';
@@ -65,7 +65,7 @@ onBothDatabases('an account and its ways in', (open) => {
     const { account, session } = await enter(place);
     const { code } = await invite(place);
     const given = new Authenticator().create(await beginPasskey(place, account, session, site), { origin });
-    const late = beforeTransaction(place, () => accept(place, code));
+    const late = { ...place, control: beforeTransaction(place.control, () => accept(place, code)) };
     await assert.rejects(addPasskey(late, account, session, site, { name: 'laptop', given }), {
       code: 'refused',
       message: 'your session has ended meanwhile: sign in again, and repeat the change',
@@ -81,7 +81,7 @@ onBothDatabases('an account and its ways in', (open) => {
     await addPasskey(place, account, session, site, { name: 'laptop', given });
     const { code } = await invite(place);
     const { options, secret } = await beginPasskeySignIn(place, site);
-    const late = beforeTransaction(place, () => accept(place, code));
+    const late = { ...place, control: beforeTransaction(place.control, () => accept(place, code)) };
     const answer = { secret, given: key.get(options, { origin }) };
     assert.equal(await signInByPasskey(late, answer, site, client), 'wrong');
     assert.deepEqual(await sessionsOf(place, account.id), []);
@@ -92,7 +92,7 @@ onBothDatabases('an account and its ways in', (open) => {
     const { account } = await accept(place, (await invite(place)).code);
     assert.ok(typeof (await enterByProvider(place, provider, proven, client)) !== 'string');
     const { code } = await invite(place);
-    const late = beforeTransaction(place, () => accept(place, code), 2);
+    const late = { ...place, control: beforeTransaction(place.control, () => accept(place, code), 2) };
     assert.equal(await enterByProvider(late, provider, proven, client), 'unknown');
     assert.deepEqual(await sessionsOf(place, account.id), []);
   });
@@ -176,9 +176,15 @@ onBothDatabases('an account and its ways in', (open) => {
   test('a person who became the only owner meanwhile stays one', async (t) => {
     const place = await openPlace(t, open);
     await accept(place, (await inviteAccount(place, { email: 'a@operator.test', role: 'operator' })).code);
-    const late = beforeTransaction(place, () => changeRole(place, 'a@operator.test', 'owner'));
+    const late = {
+      ...place,
+      control: beforeTransaction(place.control, () => changeRole(place, 'a@operator.test', 'owner')),
+    };
     await assert.rejects(removePerson(late, 'a@operator.test'), /is the only owner/);
-    const gone = beforeTransaction(place, async () => place.control.write('accounts').delete());
+    const gone = {
+      ...place,
+      control: beforeTransaction(place.control, async () => place.control.write('accounts').delete()),
+    };
     await assert.rejects(changeRole(gone, 'a@operator.test', 'owner'), { code: 'not_found' });
   });
 });

@@ -5,9 +5,11 @@ import type { Db } from '../../db/connection.js';
 import { bumpVersion, deleteDirectory, listDirectories, readVersion } from '../../db/directory/directory.js';
 import { listFields } from '../../db/directory/fields.js';
 import { listHistory } from '../../db/directory/history.js';
+import { keepHighest, readDirectoryMarks } from '../../db/directory/pair.js';
 import { countTeams, listTeams } from '../../db/directory/teams.js';
 import { countReports, countUsers, findUser, insertOwner, listUsers } from '../../db/directory/users.js';
 import { onEveryDatabase } from '../support/databases.js';
+import { holdOpen, untilBlocked } from '../support/interleave.js';
 
 const at = Date.UTC(2026, 0, 1);
 
@@ -165,6 +167,27 @@ onEveryDatabase('directory', (open) => {
     const left = await directory.read('memberships');
     assert.equal(left.length, 1);
     assert.equal((await directory.read('applied_uploads')).length, 1);
+  });
+
+  test('the highest run and upload are kept, also when two organizations are removed at the same time', async (t) => {
+    const { directory } = await open(t);
+    const apply = async (db: Db['write'], org: string, run: number) => {
+      await db('applied_runs').insert({ run_id: run, org_id: org, at, outcome: '{}' });
+      await db('applied_uploads').insert({ upload_id: 10 * run, run_id: run });
+    };
+    await apply(directory.write, 'acme', 1);
+    const other = await holdOpen(directory, async (tx) => {
+      await apply(tx, 'other', 2);
+      await keepHighest(tx);
+      await tx('applied_uploads').where({ run_id: 2 }).delete();
+      await tx('applied_runs').where({ run_id: 2 }).delete();
+    });
+    const removing = deleteDirectory(directory.write, 'acme');
+    await untilBlocked(directory);
+    await other.commit();
+    await removing;
+    const { run, upload } = await readDirectoryMarks(directory.read);
+    assert.deepEqual([run, upload], [2, 20]);
   });
 
   test('every write counts', async (t) => {

@@ -9,8 +9,8 @@ import { addOrganization, setOrganization } from '../../operations/orgs.js';
 import { readAssignments } from '../../operations/orgsettings/orgsettings.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { onBothDatabases } from '../support/databases.js';
+import { beforeTransaction, meet } from '../support/interleave.js';
 import { newKeyPair } from '../support/keys.js';
-import { beforeTransaction, meet } from '../support/races.js';
 import { workplaceOn } from '../support/workplace.js';
 
 const lineOf = ({ public: { algorithm, publicKey } }: ReturnType<typeof newKeyPair>) => `${algorithm} ${publicKey}\n`;
@@ -49,7 +49,10 @@ onBothDatabases('login keys that change at once', (open) => {
       const ofOld = { key: old.public.fingerprint, sources: ['192.0.2.0/24'] };
       const id = await request(place, { kind, key: lineOf(fresh), ...(kind === 'addresses' && ofOld) });
       const before = await find(old);
-      const late = beforeTransaction(place, () => decideChange(place, 'acme', id, false));
+      const late = {
+        ...place,
+        control: beforeTransaction(place.control, () => decideChange(place, 'acme', id, false)),
+      };
       await assert.rejects(decideChange(late, 'acme', id, true), {
         code: 'refused',
         message: 'this change of keys was decided meanwhile: look at the keys again',
@@ -80,7 +83,10 @@ onBothDatabases('login keys that change at once', (open) => {
     const rotate = (at: Workplace, graceMs: number) =>
       rotateKeys(at, 'acme', lineOf(newKeyPair()), {}, { graceMs, replaces: [fingerprint], managed: false });
     const expiresAt = place.now() + day;
-    const late = beforeTransaction(place, () => setKey(place, 'acme', fingerprint, { expiresAt }));
+    const late = {
+      ...place,
+      control: beforeTransaction(place.control, () => setKey(place, 'acme', fingerprint, { expiresAt })),
+    };
     await rotate(late, 7 * day);
     assert.equal((await find(old))!.expiresAt, expiresAt);
 
@@ -95,7 +101,10 @@ onBothDatabases('login keys that change at once', (open) => {
     assert.equal((await find(old))!.expiresAt, place.now());
 
     await setKey(place, 'acme', fingerprint, { expiresAt: null });
-    const revoked = beforeTransaction(place, () => revokeKey(place, 'acme', fingerprint));
+    const revoked = {
+      ...place,
+      control: beforeTransaction(place.control, () => revokeKey(place, 'acme', fingerprint)),
+    };
     await assert.rejects(rotate(revoked, day), /was ended meanwhile/);
   });
 });

@@ -16,7 +16,8 @@ import {
   unqueueUpload,
   withdrawUpload,
 } from '../../db/control/uploads.js';
-import { afterFirstStatement, onEveryDatabase, type TestDatabases } from '../support/databases.js';
+import { onEveryDatabase, type TestDatabases } from '../support/databases.js';
+import { beforeStatement } from '../support/interleave.js';
 import { sampleOrg } from '../support/samples.js';
 
 interface Queue {
@@ -166,7 +167,7 @@ onEveryDatabase('uploads', (open) => {
         await insertEntry(tx, { ...place, ...attributes, blobId, uploadId: upload });
         await settleUpload(tx, upload, { state: 'imported', archivedAs: '/.archive/a.csv', at: 2 });
       });
-    assert.equal(await isBlobLive(afterFirstStatement(read, settle), blobId), true);
+    assert.equal(await isBlobLive(beforeStatement(read, 2, settle), blobId), true);
     await settle();
     assert.equal(await isBlobLive(read, blobId), true);
   });

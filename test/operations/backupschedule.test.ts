@@ -18,10 +18,13 @@ import {
 } from '../../db/control/backupschedule.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
+import { claimLost, claimMs, keepClaim } from '../../operations/backup/claim.js';
 import { makeScheduledBackup } from '../../operations/backup/schedule.js';
 import { readStatus } from '../../operations/status.js';
+import { noteMade, takeClaim } from '../support/backupclaim.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases, openFresh } from '../support/databases.js';
+import { until } from '../support/session.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { examine, workplaceOn } from '../support/workplace.js';
 
@@ -36,9 +39,10 @@ async function openPlace(t: TestContext, backupKeep: number) {
   await loadOrCreateHostKeys(place.paths.hostKeys);
   await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test') });
   let at = Date.UTC(2026, 0, 31, 2);
-  const back = () => {
+  const back = async (onProgress: (text: string) => unknown = () => {}, signal = new AbortController().signal) => {
     at += hourMs;
-    return makeScheduledBackup({ ...place, now: () => at }, () => {});
+    const claim = (await claimBackupNow(place.control.write, at, 1))!;
+    return makeScheduledBackup({ ...place, now: () => at }, claim, onProgress, { signal });
   };
   return { acme, place, backupTo, back };
 }
@@ -109,7 +113,7 @@ test('a damaged copy is no copy: each later backup reports the damage again, and
 test('a folder that is gone is not made again: its volume is missing', async (t) => {
   const { place, backupTo, back } = await openPlace(t, 1);
   const { folder } = await back();
-  await noteScheduledBackup(place.control.write, 1, folder);
+  await noteMade(place.control, 1, folder);
   renameSync(backupTo, `${backupTo}.away`);
   await assert.rejects(back(), /backups \(backupTo\) is gone: is its volume mounted\?/);
 });
@@ -119,12 +123,16 @@ test('status and doctor show the schedule, its failure, and a backup that is ove
   const { folder } = await back();
   const { at } = JSON.parse(readFileSync(join(folder, 'backup.json'), 'utf8'));
   const madeAt = Date.parse(at);
-  await noteScheduledBackup(place.control.write, madeAt, folder);
+  await noteMade(place.control, madeAt, folder);
   const statusAt = async (now: number) => renderStatus(await readStatus({ ...place, now: () => now }, '1'), 0, now);
   const soon = await statusAt(madeAt + 3 * hourMs);
   assert.match(soon, /Backup: +2026-01-31 03:00:00 UTC, 3 hours ago\n/);
   assert.match(soon, /Backup schedule: +to .*backups, 1 kept, the next one at 2026-02-01 03:00:00 UTC\n/);
-  await noteBackupRetry(place.control.write, { at: madeAt, retryAt: 0, failure: 'the disk is full' });
+  await noteBackupRetry(place.control.write, await takeClaim(place.control), {
+    at: madeAt,
+    retryAt: 0,
+    failure: 'the disk is full',
+  });
   const late = await statusAt(madeAt + 49 * hourMs);
   assert.match(late, /2 days ago: overdue\n/);
   assert.match(late, /the next one is due now\. The last attempt failed at .*: the disk is full/);
@@ -143,22 +151,61 @@ test('overdue: twice the time between backups, at least a day; without a schedul
   assert.equal(after('/b', 24, 0), null);
 });
 
+test('one whose claim another process takes leaves the folder to it, and ends nothing', async (t) => {
+  const { place, backupTo, back } = await openPlace(t, 1);
+  const { folder } = await back();
+  const complete = () => readdirSync(backupTo).filter((name) => !name.startsWith('in-progress-'));
+  const lost = { code: 'refused', message: /another process makes this backup now/ };
+  const losing = back((text) => text === 'copying the databases' && takeClaim(place.control));
+  await assert.rejects(losing, lost);
+  await assert.rejects(
+    back(() => {}, AbortSignal.abort(claimLost())),
+    lost,
+  );
+  assert.deepEqual(
+    complete().map((name) => join(backupTo, name)),
+    [folder],
+  );
+});
+
+test('a process learns that it has lost its claim', async (t) => {
+  const { place } = await openPlace(t, 1);
+  const claim = await takeClaim(place.control);
+  let lose = () => {};
+  const lost = new Promise<void>((resolve) => {
+    lose = resolve;
+  });
+  t.after(keepClaim(place.control, claim, place.now, lose, 5));
+  const isRenewed = async () => {
+    const { claimed_until: endsAt } = await place.control.read('backup_schedule').first('claimed_until');
+    return endsAt <= place.now() + claimMs;
+  };
+  await until(isRenewed, 'the renewal');
+  await takeClaim(place.control);
+  await lost;
+});
+
 onBothDatabases('the schedule of backups', (open) => {
   test('one process makes a due backup; a failure waits, a success begins the next period', async (t) => {
     const { control } = await open(t);
     const [start, everyMs, claimMs] = [1_800_000_000_000, 24 * hourMs, 60_000];
-    const claim = async (at: number) => (await claimBackup(control.write, at, everyMs, claimMs)) !== null;
+    let last = 0;
+    const claim = async (at: number) => {
+      const claimed = await claimBackup(control.write, at, everyMs, claimMs);
+      last = claimed?.claim ?? last;
+      return claimed !== null;
+    };
     assert.equal(await claim(start), true);
     assert.equal(await claim(start + 1), false);
-    await keepBackupClaim(control.write, start + 2 * claimMs);
+    assert.equal(await keepBackupClaim(control.write, last, start + 2 * claimMs), true);
     assert.equal(await claim(start + claimMs + 1), false);
     // Its process died.
     assert.equal(await claim(start + 2 * claimMs + 1), true);
-    await noteBackupRetry(control.write, { at: start, retryAt: start + hourMs, failure: 'the disk is full' });
+    await noteBackupRetry(control.write, last, { at: start, retryAt: start + hourMs, failure: 'the disk is full' });
     assert.equal(await claim(start + hourMs - 1), false);
     assert.equal(await claim(start + hourMs), true);
     const begunAt = start + hourMs;
-    await noteScheduledBackup(control.write, begunAt, '/b/1');
+    await noteScheduledBackup(control.write, last, begunAt, '/b/1');
     assert.deepEqual(await readBackupSchedule(control.read), {
       begunAt,
       folder: '/b/1',
@@ -168,9 +215,10 @@ onBothDatabases('the schedule of backups', (open) => {
     assert.equal(await claim(begunAt + everyMs - 1), false);
     assert.equal(await claim(begunAt + everyMs), true);
     // One that a person wants waits for no time, but for another process.
-    const claimNow = (at: number) => claimBackupNow(control.write, at, claimMs);
+    const claimNow = async (at: number) => (await claimBackupNow(control.write, at, claimMs)) !== null;
     assert.equal(await claimNow(begunAt + everyMs + 1), false);
-    await noteBackupRetry(control.write, { at: start, retryAt: begunAt + 2 * everyMs, failure: 'the disk is full' });
+    const late = { at: start, retryAt: begunAt + 2 * everyMs, failure: 'the disk is full' };
+    await noteBackupRetry(control.write, last, late);
     assert.equal(await claimNow(begunAt + everyMs + 1), true);
   });
 
@@ -178,8 +226,13 @@ onBothDatabases('the schedule of backups', (open) => {
     const { control } = await open(t);
     const { write, read } = control;
     const [start, everyMs, claimMs] = [1_800_000_000_000, 24 * hourMs, 60_000];
-    const claim = (at: number) => claimBackup(write, at, everyMs, claimMs);
-    await noteScheduledBackup(write, start, '/b/1');
+    let last = 0;
+    const claim = async (at: number) => {
+      const claimed = await claimBackup(write, at, everyMs, claimMs);
+      last = claimed?.claim ?? last;
+      return claimed && { by: claimed.by };
+    };
+    await noteMade(control, start, '/b/1');
     assert.equal((await readBackupJobRow(read)).state, 'none');
     assert.equal(await claim(start + 1), null);
     const asking = ['token:tok_1', 'token:tok_2'].map((by) => askForBackup(write, by, start + 2));
@@ -187,26 +240,45 @@ onBothDatabases('the schedule of backups', (open) => {
     const { state, askedBy } = await readBackupJobRow(read);
     assert.equal(state, 'waiting');
     assert.deepEqual(await claim(start + 3), { by: askedBy });
-    await noteBackupProgress(write, '3 files');
+    await noteBackupProgress(write, last, '3 files');
     const running = await readBackupJobRow(read);
     assert.deepEqual([running.state, running.progress], ['running', '3 files']);
     assert.equal(await askForBackup(write, 'token:tok_3', start + 4), false);
     // A command changes keys.
-    await noteBackupRetry(write, { at: start + 5, retryAt: start + 65_000, failure: null });
+    await noteBackupRetry(write, last, { at: start + 5, retryAt: start + 65_000, failure: null });
     assert.equal((await readBackupJobRow(read)).state, 'waiting');
     assert.equal(await claim(start + 64_999), null);
     assert.deepEqual(await claim(start + 65_000), { by: askedBy });
     // Its process died: the next one makes it.
     assert.deepEqual(await claim(start + 65_000 + claimMs), { by: askedBy });
-    await noteScheduledBackup(write, start + 70_000, '/b/2', start + 71_000);
+    await noteScheduledBackup(write, last, start + 70_000, '/b/2', start + 71_000);
     const made = await readBackupJobRow(read);
     assert.deepEqual([made.state, made.folder, made.endedAt, made.progress], ['made', '/b/2', start + 71_000, null]);
     assert.equal(await claim(start + 72_000), null);
     assert.equal(await askForBackup(write, 'token:tok_3', start + 72_000), true);
     assert.deepEqual(await claim(start + 72_001), { by: 'token:tok_3' });
-    await noteBackupRetry(write, { at: start + 73_000, retryAt: start + 80_000, failure: 'the disk is full' });
+    await noteBackupRetry(write, last, { at: start + 73_000, retryAt: start + 80_000, failure: 'the disk is full' });
     const failed = await readBackupJobRow(read);
     assert.deepEqual([failed.state, failed.failure, failed.folder], ['failed', 'the disk is full', null]);
     assert.equal(await claim(start + 80_000), null);
+  });
+
+  test('a process that stood still, and lost its claim, ends nothing of the one that has it', async (t) => {
+    const { control } = await open(t);
+    const { write, read } = control;
+    const [start, everyMs, claimMs] = [1_800_000_000_000, 24 * hourMs, 60_000];
+    await askForBackup(write, 'token:tok_1', start);
+    const still = (await claimBackup(write, start, everyMs, claimMs))!.claim;
+    const other = (await claimBackup(write, start + claimMs, everyMs, claimMs))!.claim;
+    assert.equal(await keepBackupClaim(write, still, start + 10 * claimMs), false);
+    await noteBackupProgress(write, still, 'of the one that stood still');
+    const retry = { at: start, retryAt: start, failure: 'another one was in the way' };
+    assert.equal(await noteBackupRetry(write, still, retry), false);
+    assert.equal(await noteScheduledBackup(write, still, start, '/b/still'), false);
+    const { state, progress } = await readBackupJobRow(read);
+    assert.deepEqual([state, progress], ['running', null]);
+    assert.equal(await claimBackup(write, start + claimMs + 1, everyMs, claimMs), null, 'no third one begins');
+    assert.equal(await claimBackup(write, start + 2 * claimMs, everyMs, claimMs).then((next) => next !== null), true);
+    assert.equal(await keepBackupClaim(write, other, start + 10 * claimMs), false);
   });
 });

@@ -22,8 +22,9 @@ import { blobPath, openBlob } from '../../storage/blobs.js';
 import { type Disk, systemDisk } from '../../storage/disk.js';
 import { recoverUnsynced } from '../../storage/unsynced.js';
 import { Company, csv } from '../support/company.js';
-import { afterFirstStatement, onBothDatabases, openFresh } from '../support/databases.js';
+import { onBothDatabases, openFresh } from '../support/databases.js';
 import { replacing, sender } from '../support/intake.js';
+import { beforeStatement } from '../support/interleave.js';
 import { examine, workplaceOn } from '../support/workplace.js';
 
 const users = csv('User Email', 'ann@acme.test');
@@ -348,7 +349,7 @@ test('an identity is not destroyed while an importer takes a run, and none takes
     claimed = await claimRun(control.write, 'other', acme.clock, 60_000);
   };
   const transact: Db['transact'] = (work) =>
-    place.control.transact((tx) => work(afterFirstStatement(tx, claim, 2) as typeof tx));
+    place.control.transact((tx) => work(beforeStatement(tx, 3, claim) as typeof tx));
   const destroyed = await destroyIdentity({ ...place, control: { ...place.control, transact } }, 'acme');
   assert.deepEqual([destroyed.withdrawn, claimed], [1, null]);
   assert.deepEqual(await control.read('uploads').whereIn('state', ['queued', 'running']), []);

@@ -1,11 +1,13 @@
 /** Addresses that get mail: confirmed by a code, changed, disabled and enabled again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ParsedMail } from 'mailparser';
 import { disableSubscriber } from '../../db/control/eventsubscribers.js';
 import { replayEvents } from '../../operations/events.js';
 import { enableNotification, removeNotification, setNotification, testNotification } from '../../operations/notify.js';
 import { listNotifications } from '../../operations/notifyaddress.js';
 import { addNotification, confirmNotification, resendCode } from '../../operations/notifycode.js';
+import { onBothDatabases } from '../support/databases.js';
 import { addConfirmed, codeIn, openMailPlace } from '../support/mailplace.js';
 
 test('an address gets mail once it has confirmed its code, and not before', async (t) => {
@@ -75,17 +77,23 @@ test('a code that could not be sent is sent again at once, and nothing is added 
   assert.equal((await confirmNotification(place, 'acme', 'hr@acme.test', codeIn(mails[0]!))).state, 'enabled');
 });
 
-test('an address that was confirmed by another code while the first one was sent in vain remains confirmed', async (t) => {
-  const { place, mails, state, clock } = await openMailPlace(t);
-  state.refuses = true;
-  state.meanwhile = async () => {
-    state.refuses = false;
-    clock.now += 60_000;
-    await resendCode(place, 'acme', 'hr@acme.test');
-    await confirmNotification(place, 'acme', 'hr@acme.test', codeIn(mails[0]!));
-  };
-  await assert.rejects(addNotification(place, 'acme', 'hr@acme.test', undefined), /could not be sent/);
-  assert.equal((await listNotifications(place, 'acme'))[0]!.state, 'enabled');
+onBothDatabases('an address whose mail was taken, and the answer lost', (open) => {
+  test('stays confirmed, and keeps a newer code', async (t) => {
+    const { place, mails, clock, state } = await openMailPlace(t, open);
+    const confirm = (mail: ParsedMail) => confirmNotification(place, 'acme', 'hr@acme.test', codeIn(mail));
+    state.loses = confirm;
+    await assert.rejects(addNotification(place, 'acme', 'hr@acme.test', undefined), /could not be sent/);
+    assert.equal((await listNotifications(place, 'acme'))[0]!.state, 'enabled');
+    await assert.rejects(resendCode(place, 'acme', 'hr@acme.test'), /is confirmed already/);
+    await removeNotification(place, 'acme', 'hr@acme.test');
+    state.loses = async () => {
+      state.loses = null;
+      clock.now += 60_000;
+      await resendCode(place, 'acme', 'hr@acme.test');
+    };
+    await assert.rejects(addNotification(place, 'acme', 'hr@acme.test', undefined), /could not be sent/);
+    assert.equal((await confirm(mails.at(-1)!)).state, 'enabled');
+  });
 });
 
 test('people of an organization read what the mail server answered, and not where it stands', async (t) => {

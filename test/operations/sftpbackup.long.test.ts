@@ -6,6 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { BackupNews, BackupRequest, BackupResult } from '../../app/backupmain.js';
+import { claimBackupNow } from '../../db/control/backupschedule.js';
 import { openBackupServer } from '../support/backupserver.js';
 import { csv } from '../support/company.js';
 import { missingSshd } from '../support/sshd.js';
@@ -23,7 +24,8 @@ test('a process that is killed leaves no backup that is not whole', { skip: miss
       if (message.type !== 'progress') result = message;
     });
     const exited = once(child, 'exit');
-    child.send({ settings, secrets: place.secrets.known(), by: null } satisfies BackupRequest);
+    const claim = (await claimBackupNow(place.control.write, Date.now(), 1))!;
+    child.send({ settings, secrets: place.secrets.known(), claim, by: null } satisfies BackupRequest);
     const timer = killAfterMs === null ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs);
     await exited;
     clearTimeout(timer);

@@ -12,9 +12,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { noteScheduledBackup, readBackupSchedule } from '../../db/control/backupschedule.js';
+import { readBackupSchedule } from '../../db/control/backupschedule.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { makeBackupNow } from '../../operations/backup/schedule.js';
+import { noteMade } from '../support/backupclaim.js';
 import { openBackupServer } from '../support/backupserver.js';
 import { csv } from '../support/company.js';
 import { kill, missingSshd, newKey } from '../support/sshd.js';
@@ -55,7 +56,7 @@ test('backups on a server share files, each can be restored, and the oldest are 
   ]);
   assert.deepEqual(readdirSync(place.paths.data).includes('outgoing'), false);
   // Without its volume nothing is written.
-  await noteScheduledBackup(place.control.write, 1, second.folder);
+  await noteMade(place.control, 1, second.folder);
   renameSync(root, `${root}.away`);
   await assert.rejects(back(), /\(backupTo\) is gone: is the volume of that server mounted\?/);
 });

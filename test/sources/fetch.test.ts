@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listArrivals } from '../../db/control/alarms.js';
 import type { RoundStep } from '../../sources/deps.js';
+import { SourceError } from '../../sources/error.js';
 import { openDoor, sftpConfig } from '../support/doors.js';
 import { startMemoryServer } from '../support/memoryserver.js';
 import type { Scope } from '../support/temporary.js';
@@ -235,6 +236,21 @@ test('of two nodes one fetches, and one that lost its lease publishes nothing', 
   const ended = await round({ onStep: steal });
   assert.notEqual(ended.failure, null);
   assert.deepEqual([await queue(), deps.intake.openUploads()], [[], 0]);
+});
+
+test('a round that ends after its node lost the lease notes nothing over that of the other one', async (t) => {
+  const { server, company, id, round, source } = await open(t);
+  server.put('users.csv', content);
+  const before = await source();
+  const { failure } = await round({
+    onStep: async () => {
+      await company.deps.control.write('sources').where({ id }).update({ lease_owner: 'other' });
+      throw new SourceError('timeout', 'the round took too long');
+    },
+  });
+  assert.equal(failure?.code, 'timeout');
+  const { failures, nextAt, lastAt } = await source();
+  assert.deepEqual([failures, nextAt, lastAt], [before.failures, before.nextAt, before.lastAt]);
 });
 
 test('a file that is larger than the limit is told and not fetched, and others are', async (t) => {

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openWorkplace } from '../../app/compose.js';
+import { claimBackupNow } from '../../db/control/backupschedule.js';
 import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
 import { restore } from '../../operations/backup/restore.js';
 import { makeScheduledBackup } from '../../operations/backup/schedule.js';
@@ -32,9 +33,11 @@ export async function openBackupServer(t: Scope, { backupKeep = 7, subsystem = '
   await loadOrCreateHostKeys(place.paths.hostKeys);
   await acme.import({ 'users.csv': csv('User Email', 'ann@acme.test') });
   let at = Date.UTC(2026, 0, 31, 2);
-  const back = (options: RemoteOptions = {}, change: Partial<typeof settings> = {}) => {
+  const back = async (options: RemoteOptions = {}, change: Partial<typeof settings> = {}) => {
     at += hourMs;
-    return makeScheduledBackup({ ...place, settings: { ...settings, ...change }, now: () => at }, () => {}, options);
+    const claim = (await claimBackupNow(place.control.write, at, 1))!;
+    const now = { ...place, settings: { ...settings, ...change }, now: () => at };
+    return makeScheduledBackup(now, claim, () => {}, options);
   };
   /** Restores a backup, as somebody fetched it, and examines all of it. */
   const requireWhole = async (name: string) => {

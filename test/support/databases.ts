@@ -129,18 +129,3 @@ const newName = () => `t_${randomBytes(6).toString('hex')}`;
 async function dropDatabase(server: string, name: string): Promise<void> {
   await connected(server, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
 }
-
-/** As `db`; `work` is done between the first statement of `db` and the second one, or those after `count` statements. */
-export function afterFirstStatement(db: Db['read'], work: () => Promise<unknown>, count = 1): Db['read'] {
-  let statements = 0;
-  return new Proxy(db, {
-    apply(target, self, given) {
-      const builder = Reflect.apply(target, self, given);
-      const run = builder.then.bind(builder);
-      // biome-ignore lint/suspicious/noThenProperty: the builder is a thenable that runs its statement.
-      builder.then = (done: never, failed: never) =>
-        (statements++ === count ? work().then(() => run()) : run()).then(done, failed);
-      return builder;
-    },
-  });
-}

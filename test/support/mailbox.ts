@@ -10,10 +10,10 @@ export interface Mailbox {
   state: {
     /** It answers 450 to each recipient. */
     refuses: boolean;
-    /** Happens once before it refuses one. */
-    meanwhile: (() => Promise<void>) | null;
     /** It takes a mail, and never answers. */
     hangs: boolean;
+    /** Where set, it takes a mail, waits for this, and answers 451: as where its answer is lost. */
+    loses: ((mail: ParsedMail) => Promise<unknown>) | null;
     /** Where set, it wants a login with this password. */
     password: string | null;
   };
@@ -24,7 +24,7 @@ export interface Mailbox {
 /** @param password it wants a login of the user `dropslot` */
 export async function openMailbox(scope: Scope, password: string | null = null): Promise<Mailbox> {
   const mails: ParsedMail[] = [];
-  const state: Mailbox['state'] = { refuses: false, meanwhile: null, hangs: false, password };
+  const state = { refuses: false, hangs: false, loses: null, password } as Mailbox['state'];
   const server = new SMTPServer({
     authOptional: password === null,
     allowInsecureAuth: true,
@@ -32,18 +32,19 @@ export async function openMailbox(scope: Scope, password: string | null = null):
     disabledCommands: ['STARTTLS', ...(password === null ? ['AUTH'] : [])],
     onAuth: (auth, _session, done) =>
       auth.password === state.password ? done(null, { user: auth.username }) : done(new Error('wrong password')),
-    onRcptTo: (_address, _session, done) => {
-      if (!state.refuses) return done(null);
-      const { meanwhile } = state;
-      state.meanwhile = null;
-      const refuse = () => done(Object.assign(new Error('mailbox unavailable'), { responseCode: 450 }));
-      void (meanwhile?.() ?? Promise.resolve()).then(refuse, done);
-    },
+    onRcptTo: (_address, _session, done) =>
+      done(state.refuses ? Object.assign(new Error('mailbox unavailable'), { responseCode: 450 }) : null),
     onData: (stream, _session, done) => {
-      simpleParser(stream).then((mail) => {
-        mails.push(mail);
-        if (!state.hangs) done();
-      }, done);
+      simpleParser(stream)
+        .then(async (mail) => {
+          mails.push(mail);
+          if (state.loses !== null) {
+            await state.loses(mail);
+            throw Object.assign(new Error('try again later'), { responseCode: 451 });
+          }
+          if (!state.hangs) done();
+        })
+        .catch(done);
     },
   });
   server.on('error', () => {});

@@ -11,15 +11,19 @@ import { createMailService } from '../../events/mail/service.js';
 import { explainCode } from '../../importer/codes.js';
 import { nextImport } from '../../importer/schedule/nextimport.js';
 import { addNotification, confirmNotification } from '../../operations/notifycode.js';
-import { openFresh } from './databases.js';
+import { openFresh, type TestDatabases } from './databases.js';
 import { deliverTo } from './events.js';
 import { openMailbox } from './mailbox.js';
 import { sampleOrg } from './samples.js';
+import type { Scope } from './temporary.js';
 import { workplaceOn } from './workplace.js';
 
 export type MailPlace = Awaited<ReturnType<typeof openMailPlace>>;
 
-export async function openMailPlace(t: TestContext) {
+export async function openMailPlace(
+  t: TestContext,
+  open = (scope: Scope): Promise<TestDatabases> => openFresh(scope, 'sqlite'),
+) {
   const started: Deliveries[] = [];
   // Before the databases are closed: a query to a closed pool waits for a minute.
   t.after(async () => {
@@ -27,7 +31,7 @@ export async function openMailPlace(t: TestContext) {
   });
   const box = await openMailbox(t);
   const clock = { now: Date.UTC(2026, 1, 2, 9) };
-  const databases = await openFresh(t, 'sqlite');
+  const databases = await open(t);
   const given = { ...databases.settings, ...box.settings, mailGatherMinutes: 5, mailReplyTo: 'IT <it@acme.test>' };
   const opened = await workplaceOn(t, settingsSchema.parse(given));
   const place = { ...opened, now: () => clock.now };

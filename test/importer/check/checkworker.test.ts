@@ -13,6 +13,7 @@ import { removeCheckedDryRuns } from '../../../importer/check/dryrunfiles.js';
 import { blobPath } from '../../../storage/blobs.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
+import { beforeTransaction } from '../../support/interleave.js';
 
 const quietMs = 2_000;
 const day = '2026-03-10';
@@ -107,6 +108,18 @@ onBothDatabases('checks', (open) => {
     assert.equal(await checkNext(workerOf(acme)), 'checked');
     assert.match(await acme.read(`/reports/${day}/users.check.rejected.csv`), /nobody/);
     assert.equal(await acme.read(copy), rejected);
+  });
+
+  test('a file of a dry run that its sender renames to be imported keeps its name', async (t) => {
+    const acme = await Company.open(open, t);
+    await acme.drop('/dry-run/users.csv', csv('User Email', 'ann@acme.test'));
+    acme.clock += quietMs;
+    assert.equal(await checkNext(workerOf(acme)), 'checked');
+    acme.clock += 11 * 60_000;
+    const rename = () => acme.rename('/dry-run/users.csv', '/users.csv');
+    await removeCheckedDryRuns({ ...acme.deps, control: beforeTransaction(acme.deps.control, rename) });
+    assert.equal((await listQueue(acme.deps.control.read, 'acme')).length, 1);
+    assert.ok((await namesIn(acme, '/')).includes('users.csv'));
   });
 
   test('what is queued is checked at once and stays queued; a newer version takes the place of the report too', async (t) => {

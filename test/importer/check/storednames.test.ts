@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listAudit } from '../../../db/control/audit.js';
-import { listUnchecked, takeUnchecked } from '../../../db/control/checks.js';
+import {
+  listUnchecked,
+  removeCheckReports,
+  settleCheck,
+  takeCheckLease,
+  takeUnchecked,
+} from '../../../db/control/checks.js';
 import { listEntries } from '../../../db/control/entries.js';
 import { updateOrg } from '../../../db/control/orgs.js';
 import { listQueue } from '../../../db/control/uploads.js';
@@ -11,6 +17,7 @@ import { removeStaleReports, tellStored } from '../../../importer/check/storedna
 import { applyNameOptions } from '../../../intake/redirect.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
+import { beforeTransaction, holdOpen, untilBlocked } from '../../support/interleave.js';
 
 const day = '2026-03-10';
 const dayMs = 86_400_000;
@@ -130,6 +137,48 @@ onBothDatabases('stored names', (open) => {
     await acme.remove('/new/teams.csv');
     await removeStaleReports(deps);
     assert.deepEqual(await reportsOf(acme), []);
+  });
+
+  test('a file that is given its name back, and checked again, keeps the new report', async (t) => {
+    const acme = await Company.open(open, t);
+    const { deps } = noting(acme);
+    await acme.drop('/users.csv', users);
+    acme.clock += 2_000;
+    await checkNext(deps);
+    const names = await reportsOf(acme);
+    await acme.rename('/users.csv', '/users.csv.part');
+    const control = beforeTransaction(deps.control, async () => {
+      await acme.rename('/users.csv.part', '/users.csv');
+      assert.equal(await checkNext(deps), 'checked');
+    });
+    await removeStaleReports({ ...deps, control });
+    assert.deepEqual(await reportsOf(acme), names);
+    assert.match(await acme.read(`/reports/${day}/users.check.txt`), /users\.csv/);
+  });
+
+  test('a report that replaces that of an older version, while the older one is removed, is known', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control } = acme.deps;
+    await acme.drop('/users.csv', users);
+    acme.clock += 2_000;
+    await checkNext(noting(acme).deps);
+    const [older] = await listQueue(control.read, 'acme');
+    await acme.drop('/users.csv', users);
+    const [newer] = await listQueue(control.read, 'acme');
+    assert.equal(await takeCheckLease(control.write, 'acme', 'node', acme.clock, 30_000), true);
+    const path = `/reports/${day}/users.check.txt`;
+    const newerCheck = await holdOpen(control, (tx) => {
+      const blob = { id: 'f'.repeat(32), size: 1, sealedSize: 201, sha256: 'aa' };
+      const { id: uploadId, path: uploadPath, blobId } = newer!;
+      const file = { uploadId, uploadPath, blobId, type: 'users', rows: 1, refused: false } as const;
+      const settled = { ...file, verdict: 'would_import', reports: [{ path, blob }] } as const;
+      return settleCheck(tx, { org: 'acme', kind: 'queued', owner: 'node', at: acme.clock }, settled);
+    });
+    const removing = control.transact((tx) => removeCheckReports(tx, 'acme', [older!.id]));
+    await untilBlocked(control);
+    await newerCheck.commit();
+    await removing;
+    assert.deepEqual(await control.read('check_reports').where({ path }).pluck('upload_id'), [newer!.id]);
   });
 
   test('the header of a file is read once; files of another kind are planned apart from the others', async (t) => {

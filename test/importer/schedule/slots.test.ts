@@ -17,6 +17,7 @@ import { startScheduler } from '../../../importer/scheduler.js';
 import { setOrganization } from '../../../operations/orgs.js';
 import { Company, csv, importMoment } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
+import { beforeStatement } from '../../support/interleave.js';
 import { until } from '../../support/session.js';
 
 const hourMs = 3_600_000;
@@ -105,6 +106,23 @@ onBothDatabases('slots', (open) => {
     const run = await openManualRun(control.write, 'acme', acme.clock);
     assert.equal(await openDueSlots(depsOf(acme)), 0);
     await control.write('runs').where({ id: run }).update({ state: 'failed' });
+    assert.equal(await openDueSlots(depsOf(acme)), 1);
+  });
+
+  test('a slot that begins while a run fails is opened for the files that come back, and not passed over', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control } = acme.deps;
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    await openManualRun(control.write, 'acme', acme.clock);
+    const run = await claimNow(acme);
+    const fail = () => giveUpRun(control, run, 'it fails', acme.clock, '2026-03-10');
+    // After the organizations, the marks of their slots, and the queues.
+    const read = beforeStatement(control.read, 4, fail);
+    assert.equal(await openDueSlots({ ...depsOf(acme), control: { ...control, read } }), 0);
+    assert.deepEqual(
+      (await listRuns(control.read, 'acme')).map(({ state }) => state),
+      ['failed'],
+    );
     assert.equal(await openDueSlots(depsOf(acme)), 1);
   });
 

@@ -9,7 +9,8 @@ import { answerJson } from '../../../web/api/answer.js';
 import { answerOnce } from '../../../web/api/once.js';
 import { Reply, type Route } from '../../../web/api/route.js';
 import { openApi } from '../../support/api.js';
-import { afterFirstStatement, onBothDatabases } from '../../support/databases.js';
+import { onBothDatabases } from '../../support/databases.js';
+import { beforeStatement } from '../../support/interleave.js';
 
 onBothDatabases('Idempotency-Key', (openDatabases) => {
   test('a repeated POST gets the answer of the first one', async (t) => {
@@ -92,7 +93,7 @@ onBothDatabases('Idempotency-Key', (openDatabases) => {
     const request = { token: id, key: 'one', digest: '', at: 1 };
     const { write } = place.control;
     await claimRequest(write, request);
-    const afterInsert = afterFirstStatement(write, () => forgetRequest(write, id, 'one'));
+    const afterInsert = beforeStatement(write, 2, () => forgetRequest(write, id, 'one'));
     assert.equal(await claimRequest(afterInsert, request), null);
     assert.equal((await claimRequest(write, request))?.key, 'one');
   });

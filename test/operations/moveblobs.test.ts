@@ -1,0 +1,59 @@
+/** Moves of the sealed files from two machines at the same time. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { settingsSchema } from '../../config/settings.js';
+import { readBlobPlace, refusePlacesBefore, writeBlobPlace } from '../../db/control/blobplace.js';
+import { giveUpBlobMove, moveBlobs } from '../../operations/move/blobs.js';
+import { onBothDatabases } from '../support/databases.js';
+import { beforeStatement } from '../support/interleave.js';
+import type { Scope } from '../support/temporary.js';
+import { workplaceOn } from '../support/workplace.js';
+
+const store = 's3://acme/x';
+const unmoved = { number: 0, place: null, movingTo: null, copiedTo: null };
+
+onBothDatabases('moves of the sealed files', (open) => {
+  /** No file is in it, so that none is asked for of the store, which does not exist. */
+  const openPlace = async (t: Scope, blobs: string) => {
+    const { settings } = await open(t);
+    const away = { blobEndpoint: 'http://127.0.0.1:1', blobAccessKey: 'a', blobSecretKey: 'b', blobRetrySeconds: 1 };
+    const place = await workplaceOn(t, settings);
+    return { ...place, settings: settingsSchema.parse({ ...settings, ...away, blobs }) };
+  };
+
+  test('one that ends while it is given up on another machine is not taken back in part', async (t) => {
+    const place = await openPlace(t, 'folder');
+    const { control } = place;
+    await writeBlobPlace(control.write, { ...unmoved, movingTo: store }, 0);
+    const end = () =>
+      control.transact(async (tx) => {
+        await refusePlacesBefore(tx, 1);
+        await writeBlobPlace(tx, { ...unmoved, number: 1, place: store }, 0);
+      });
+    const late = { ...place, control: { ...control, write: beforeStatement(control.write, 1, end) } };
+    await assert.rejects(giveUpBlobMove(late, store), /ended or given up on another machine/);
+    assert.deepEqual(await readBlobPlace(control.read), { ...unmoved, number: 1, place: store });
+    await assert.rejects(giveUpBlobMove(place, store), /the sealed files are in s3:\/\/acme\/x already/);
+  });
+
+  for (const at of ['marked', 'copied'] as const)
+    test(`one that is given up on another machine does not go on (${at})`, async (t) => {
+      const place = await openPlace(t, store);
+      // The other machine has a lock of its own.
+      const giveUp = () => writeBlobPlace(place.control.write, unmoved, 1);
+      const onStep = (step: string) => (step === at ? giveUp() : undefined);
+      await assert.rejects(moveBlobs(place, 'folder', { onProgress: () => {}, onStep }), /given up on another machine/);
+      assert.deepEqual(await readBlobPlace(place.control.read), unmoved);
+    });
+
+  test('one that another machine has ended does not begin again', async (t) => {
+    const place = await openPlace(t, store);
+    const end = () => writeBlobPlace(place.control.write, { ...unmoved, number: 1, place: 'folder' }, 1);
+    const onStep = (step: string) => (step === 'opened' ? end() : undefined);
+    await assert.rejects(
+      moveBlobs(place, 'folder', { onProgress: () => {}, onStep }),
+      /the sealed files are in folder: set "blobs" to it/,
+    );
+    assert.equal((await readBlobPlace(place.control.read)).number, 1);
+  });
+});
