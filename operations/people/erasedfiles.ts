@@ -54,7 +54,7 @@ export async function eraseFromFiles(
     const redacted = content === null ? null : redactBytes(content, person, wording, names.some(isCsvName));
     if (redacted === null) {
       if (removesUnsearched && (await control.transact((tx) => removeNames(tx, org.id, id)))) {
-        await removeBlob(paths, id);
+        if (!(await isBlobLive(control.read, id))) await removeBlob(paths, id);
         erased.removed++;
       } else erased.unsearched.push(...names);
     } else if (redacted !== 'clean') {
