@@ -101,9 +101,11 @@ async function completeDirectory(place: Workplace, org: Org): Promise<boolean> {
 
 /** Makes the owner an active admin. Returns whether that changed anything. */
 async function placeOwner(place: Workplace, org: Org): Promise<boolean> {
-  await readmitOwner(place, org);
   const owner = { org: org.id, email: org.ownerEmail, emailKey: emailKey(org.ownerEmail), at: place.now() };
-  return insertOwner(place.directory.write, owner);
+  const isChanged = await insertOwner(place.directory.write, owner);
+  // Second: an erasure that had not seen who is the owner now has ended.
+  await readmitOwner(place, org);
+  return isChanged;
 }
 
 /** An operator who names an owner says yes to a person who was erased before. */

@@ -29,6 +29,11 @@ export async function bumpVersion(tx: Queryable, org: string): Promise<number> {
   return row!.version;
 }
 
+/** Keeps other writers of the organization's directory out until the transaction ends, without counting a write. */
+export async function lockVersion(tx: Queryable, org: string): Promise<void> {
+  await tx('org_versions').where({ org_id: org }).forUpdate().first('version');
+}
+
 /** Organizations that the directory holds anything of. */
 export async function listDirectories(db: Queryable): Promise<string[]> {
   return (await db('org_versions').orderBy('org_id').select('org_id')).map((row) => row.org_id);

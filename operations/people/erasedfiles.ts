@@ -34,7 +34,9 @@ export interface FileErasure {
 const mostBytes = 256 * 1024 * 1024;
 
 /**
+ * Returns false where a run took a file, or another erasure replaced it: it must be searched again.
  * @param seen ids of the blobs that need no second search; those that were searched are added.
+ * @param erased gets the counts
  * @throws SpaceError `failed` when the disk fails, KeyError
  */
 export async function eraseFromFiles(
@@ -43,9 +45,10 @@ export async function eraseFromFiles(
   person: Person,
   { removesUnsearched, onProgress }: FileErasure,
   seen: Set<string>,
-): Promise<ErasedFromFiles> {
+  erased: ErasedFromFiles,
+): Promise<boolean> {
   const { control, paths } = workplace;
-  const erased: ErasedFromFiles = { rewritten: 0, removed: 0, unsearched: [] };
+  let isWhole = true;
   const wording = withIdentifier(wordingOf(org, []), org.options.identifier);
   for (const { id, size } of await listBlobs(control.read, org.id)) {
     if (seen.has(id) || !(await isBlobLive(control.read, id))) continue;
@@ -58,13 +61,16 @@ export async function eraseFromFiles(
         erased.removed++;
       } else erased.unsearched.push(...names);
     } else if (redacted !== 'clean') {
-      if (!(await replace(workplace, org, id, redacted))) continue;
+      if (!(await replace(workplace, org, id, redacted))) {
+        isWhole = false;
+        continue;
+      }
       erased.rewritten++;
     }
     seen.add(id);
     onProgress(seen.size);
   }
-  return erased;
+  return isWhole;
 }
 
 /** null: it can't be opened or read to its end. */

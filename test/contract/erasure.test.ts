@@ -11,7 +11,7 @@ import { insertOrg } from '../../db/control/orgs.js';
 import { claimRun, findRun, finishRun, openManualRun } from '../../db/control/runs.js';
 import { placeAgain } from '../../db/control/settle.js';
 import { findUpload, insertUpload, queueUpload, type UploadRow } from '../../db/control/uploads.js';
-import { onBothDatabases, type TestDatabases } from '../support/databases.js';
+import { isLockAwaited, onBothDatabases, type TestDatabases } from '../support/databases.js';
 import { sender } from '../support/intake.js';
 import { sampleOrg } from '../support/samples.js';
 import { until } from '../support/session.js';
@@ -51,14 +51,9 @@ async function during<T>(
       isEnded = true;
     });
     ending.catch(() => {});
-    if (dialect === 'postgres') await until(async () => isEnded || isOneWaiting(read), 'it waits for a row');
+    if (dialect === 'postgres') await until(async () => isEnded || isLockAwaited(read), 'it waits for a row');
   });
   return ending!;
-}
-
-async function isOneWaiting(db: Queryable): Promise<boolean> {
-  const waiting = "datname = current_database() AND wait_event_type = 'Lock'";
-  return (await db('pg_stat_activity').whereRaw(waiting).first('pid')) !== undefined;
 }
 
 const statesOf = async (db: Queryable) =>
