@@ -174,6 +174,8 @@ export interface CheckedFile {
   uploadId: number;
   /** Its path when it was read: under another name it is checked again. */
   uploadPath: string;
+  /** The bytes that were read: of others, which have a person no longer, a check is made again too. */
+  blobId: string;
   type: 'users' | 'teams' | null;
   rows: number;
   refused: boolean;
@@ -183,15 +185,15 @@ export interface CheckedFile {
 }
 
 /**
- * Publishes the reports of a check, unless a run has claimed the file meanwhile, its sender took it back or renamed it, or the lease
- * was lost. They replace those under an earlier name of the file.
+ * Publishes the reports of a check, unless a run has claimed the file meanwhile, its sender took it back or renamed it, a
+ * person was erased from it, or the lease was lost. They replace those under an earlier name of the file.
  * Returns the blobs that nothing refers to now. One transaction for each file: a run that claims several at once waits for
  * one of them at most, and never in a ring.
  */
 export async function settleCheck(
   tx: Queryable,
   of: { org: string; kind: CheckKind; owner: string; at: number },
-  { uploadId, uploadPath, type, rows, refused, verdict, reports }: CheckedFile,
+  { uploadId, uploadPath, blobId, type, rows, refused, verdict, reports }: CheckedFile,
 ): Promise<{ isSettled: boolean; freed: string[] }> {
   const unwanted = reports.flatMap(({ blob }) => (blob === null ? [] : [blob.id]));
   const lease = await tx('check_leases').where({ org_id: of.org, owner: of.owner }).forUpdate().first();
@@ -204,7 +206,7 @@ export async function settleCheck(
     ...(of.kind === 'dry_run' && { state: 'checked' }),
   };
   const settled = await tx('uploads')
-    .where({ id: uploadId, state: of.kind, path: uploadPath })
+    .where({ id: uploadId, state: of.kind, path: uploadPath, blob_id: blobId })
     .whereNull('checked_at')
     .update(learned);
   if (settled === 0) return { isSettled: false, freed: unwanted };

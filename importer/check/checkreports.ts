@@ -75,6 +75,7 @@ export async function writeCheckReports(
   return {
     uploadId: upload.id,
     uploadPath: upload.path,
+    blobId: upload.blobId,
     type: planned.type,
     rows: planned.rows,
     refused: planned.refusal !== null,

@@ -34,7 +34,8 @@ export interface FileErasure {
 const mostBytes = 256 * 1024 * 1024;
 
 /**
- * Returns false where a run took a file, or another erasure replaced it: it must be searched again.
+ * Returns false where a file must be searched again, which a run took or another erasure replaced, and where one had the person: a check may
+ * have reported on it meanwhile.
  * @param seen ids of the blobs that need no second search; those that were searched are added.
  * @param erased gets the counts
  * @throws SpaceError `failed` when the disk fails, KeyError
@@ -61,10 +62,8 @@ export async function eraseFromFiles(
         erased.removed++;
       } else erased.unsearched.push(...names);
     } else if (redacted !== 'clean') {
-      if (!(await replace(workplace, org, id, redacted))) {
-        isWhole = false;
-        continue;
-      }
+      isWhole = false;
+      if (!(await replace(workplace, org, id, redacted))) continue;
       erased.rewritten++;
     }
     seen.add(id);
