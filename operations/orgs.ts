@@ -3,11 +3,11 @@ import { hasSftp } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import { type BlobRow, listBlobs } from '../db/control/blobs.js';
+import { endWaiting } from '../db/control/holds.js';
 import { deleteOrg, insertOrg, lockOrg, type Org, type OrgChange, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
-import { endIdleRuns, lockIdleRuns } from '../db/control/runs.js';
 import { forgetOwedSlot, oweSlot } from '../db/control/slots.js';
-import { bumpVersion, deleteDirectory, readVersion } from '../db/directory/directory.js';
+import { bumpVersion, clearDirectory, deleteDirectory, readVersion } from '../db/directory/directory.js';
 import { findErased, forgetErased } from '../db/directory/erasedpeople.js';
 import { findUser, insertOwner } from '../db/directory/users.js';
 import { DatabaseError } from '../db/error.js';
@@ -105,9 +105,11 @@ function placeOwner(place: Workplace, org: Org): Promise<boolean> {
 }
 
 async function placeOwnerIn(open: Queryable, place: Workplace, org: Org): Promise<boolean> {
-  await readmitOwner(open, place, org);
   const owner = { org: org.id, email: org.ownerEmail, emailKey: emailKey(org.ownerEmail), at: place.now() };
-  return insertOwner(open, owner);
+  const isChanged = await insertOwner(open, owner);
+  // Second: an erasure that had not seen who is the owner now has ended.
+  await readmitOwner(open, place, org);
+  return isChanged;
 }
 
 /** An operator who names an owner says yes to a person who was erased before. */
@@ -287,35 +289,43 @@ export interface RemovedOrg {
  */
 export async function removeOrganization(place: Workplace, id: string): Promise<RemovedOrg> {
   await disableOrganization(place, id);
-  await place.control.transact(async (tx) => {
-    await lockOrg(tx, id, true);
-    if (!(await lockIdleRuns(tx, id)))
-      throw new OperationError(
-        'refused',
-        `an import of ${id} is running: wait until it has finished, then repeat the command`,
-      );
-    // An importer that took one from here on would fill the directory again.
-    await endIdleRuns(tx, id, place.now());
-  });
+  await place.control.transact((tx) => endRuns(tx, place, id));
   const directory = await deleteDirectory(place.directory.write, id);
   const early = await listBlobs(place.control.read, id);
   await removeFiles(place, early);
-  const { removed, partials, late } = await place.control.transact(async (tx) => {
-    // From here on no other process adds a row of this organization.
-    await lockOrg(tx, id, true);
-    const forgotten = await forgetAllPartials(tx, id);
-    const known = new Set(early.map((blob) => blob.id));
-    const blobs = (await listBlobs(tx, id)).filter((blob) => !known.has(blob.id));
-    const all = [...early, ...blobs];
-    const counts = { files: all.length, bytes: all.reduce((sum, { size }) => sum + size, 0), ...directory };
-    await deleteOrg(tx, id);
-    await audit(tx, place, id, 'org.removed', counts);
-    return { removed: counts, partials: forgotten, late: blobs };
+  const { removed, partials, late } = await place.directory.transact(async (open) => {
+    // A run that was opened since may have made people again. The directory first, as for the edit of a user.
+    const again = await clearDirectory(open, id);
+    return place.control.transact(async (tx) => {
+      // From here on no other process adds a row of this organization.
+      await endRuns(tx, place, id);
+      const forgotten = await forgetAllPartials(tx, id);
+      const known = new Set(early.map((blob) => blob.id));
+      const blobs = (await listBlobs(tx, id)).filter((blob) => !known.has(blob.id));
+      const all = [...early, ...blobs];
+      const counts = {
+        ...{ files: all.length, bytes: all.reduce((sum, { size }) => sum + size, 0) },
+        ...{ users: directory.users + again.users, teams: directory.teams + again.teams },
+      };
+      await deleteOrg(tx, id);
+      await audit(tx, place, id, 'org.removed', counts);
+      return { removed: counts, partials: forgotten, late: blobs };
+    });
   });
   await removeFiles(place, late);
   await removePartials(place, partials);
   await sweepStages(place);
   return { ...removed, isErased: await eraseBytes(place) };
+}
+
+/** Locks the organization. @throws OperationError `refused` while an import of it runs. */
+async function endRuns(tx: Queryable, place: Workplace, id: string): Promise<void> {
+  await lockOrg(tx, id, true);
+  if (!(await endWaiting(tx, id, place.now())))
+    throw new OperationError(
+      'refused',
+      `an import of ${id} is running: wait until it has finished, then repeat the command`,
+    );
 }
 
 /** Removes sealed files, whose rows `deleteOrg` removes. A file that is missing already is no error. */

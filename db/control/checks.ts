@@ -186,8 +186,8 @@ export interface CheckedFile {
 }
 
 /**
- * Publishes the reports of a check, unless a run has claimed the file meanwhile, its sender took it back or renamed it, or the lease
- * was lost. They replace those under an earlier name of the file.
+ * Publishes the reports of a check, unless a run has claimed the file meanwhile, its sender took it back or renamed it, a
+ * person was erased from it, or the lease was lost. They replace those under an earlier name of the file.
  * Returns the blobs that nothing refers to now. One transaction for each file: a run that claims several at once waits for
  * one of them at most, and never in a ring.
  */

@@ -14,9 +14,9 @@ export type RedactPath = (path: string) => string;
  */
 export async function renameMentions(tx: Queryable, org: string, redact: RedactPath): Promise<number> {
   let renamed = 0;
-  for await (const { id, dir, name, kind } of pages(tx, 'entries', org, ['dir', 'name', 'kind'])) {
+  const isNamed = ({ dir, name }: Texts) => redact(dir!) !== dir || redact(name!) !== name;
+  for await (const { id, dir, name, kind } of lockRows(tx, 'entries', org, ['dir', 'name', 'kind'], isNamed)) {
     const [newDir, plain] = [redact(dir!), redact(name!)];
-    if (newDir === dir && plain === name) continue;
     const taken = await tx('entries').where({ org_id: org, dir: newDir, name: plain }).whereNot({ id }).first('id');
     // Two folders that differed by the mention only become one: the files in both already name it as theirs.
     if (taken !== undefined && kind === 'dir') await tx('entries').where({ id }).delete();
@@ -28,12 +28,18 @@ export async function renameMentions(tx: Queryable, org: string, redact: RedactP
     }
     if (plain !== name) renamed++;
   }
-  for await (const { id, path, archived_as } of pages(tx, 'uploads', org, ['path', 'archived_as'])) {
-    const change = { path: redact(path!), archived_as: archived_as === null ? null : redact(archived_as!) };
-    if (change.path !== path || change.archived_as !== archived_as) await tx('uploads').where({ id }).update(change);
-  }
-  for await (const { id, dir, name } of pages(tx, 'moved_names', org, ['dir', 'name']))
-    if (redact(dir!) !== dir || redact(name!) !== name) await tx('moved_names').where({ id }).delete();
+  const pathsOf = ({ path, archived_as }: Texts) => ({
+    path: redact(path!),
+    archived_as: archived_as === null ? null : redact(archived_as!),
+  });
+  const isMentioned = (upload: Texts) => {
+    const { path, archived_as } = pathsOf(upload);
+    return path !== upload.path || archived_as !== upload.archived_as;
+  };
+  for await (const upload of lockRows(tx, 'uploads', org, ['path', 'archived_as'], isMentioned))
+    await tx('uploads').where({ id: upload.id }).update(pathsOf(upload));
+  for await (const { id } of lockRows(tx, 'moved_names', org, ['dir', 'name'], isNamed))
+    await tx('moved_names').where({ id }).delete();
   for (const path of await tx('check_reports').where({ org_id: org }).pluck('path'))
     if (redact(path) !== path)
       await tx('check_reports')
@@ -55,16 +61,17 @@ export interface RunRedactors {
 /** Replaces the mentions in each text of the summaries, notes and failures of runs. @returns how many runs had one. */
 export async function redactRuns(tx: Queryable, org: string, redact: RunRedactors): Promise<number> {
   let redacted = 0;
-  for await (const { id, ...texts } of pages(tx, 'runs', org, recordColumns)) {
-    const change = Object.fromEntries(
+  const changeOf = ({ id: _, ...texts }: Texts) =>
+    Object.fromEntries(
       Object.entries(texts)
         .filter((pair): pair is [string, string] => typeof pair[1] === 'string')
         .map(([column, text]) => [column, text, redactRecord(text, redact)] as const)
         .filter(([, before, after]) => before !== after)
         .map(([column, , after]) => [column, after]),
     );
-    if (Object.keys(change).length === 0) continue;
-    await tx('runs').where({ id }).update(change);
+  const isMentioned = (run: Texts) => Object.keys(changeOf(run)).length > 0;
+  for await (const run of lockRows(tx, 'runs', org, recordColumns, isMentioned)) {
+    await tx('runs').where({ id: run.id }).update(changeOf(run));
     redacted++;
   }
   return redacted;
@@ -89,7 +96,17 @@ function redactRecord(text: string, { ofText, ofPath }: RunRedactors): string {
 
 type Texts = { id: number } & Record<string, string | null>;
 
-async function* pages(tx: Queryable, table: string, org: string, columns: readonly string[]): AsyncGenerator<Texts> {
+/**
+ * The rows that have a mention, each held until the transaction ends, and as it is then: a client may rename a file, and a run may end, after
+ * its page was read.
+ */
+async function* lockRows(
+  tx: Queryable,
+  table: string,
+  org: string,
+  columns: readonly string[],
+  isMentioned: (row: Texts) => boolean,
+): AsyncGenerator<Texts> {
   for (let after = 0; ; ) {
     const page: Texts[] = await tx(table)
       .where({ org_id: org })
@@ -97,7 +114,13 @@ async function* pages(tx: Queryable, table: string, org: string, columns: readon
       .orderBy('id')
       .limit(pageRows)
       .select('id', ...columns);
-    yield* page;
+    for (const { id } of page.filter(isMentioned)) {
+      const row: Texts | undefined = await tx(table)
+        .where({ id })
+        .forUpdate()
+        .first('id', ...columns);
+      if (row !== undefined && isMentioned(row)) yield row;
+    }
     if (page.length < pageRows) return;
     after = page.at(-1)!.id;
   }

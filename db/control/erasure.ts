@@ -1,6 +1,7 @@
 /** The rows of stored files that are sealed anew, or removed, because a person is erased. All but reads join a transaction. */
 import type { Queryable } from '../connection.js';
 import { type BlobRow, insertBlob } from './blobs.js';
+import type { UploadState } from './uploads.js';
 
 /** The virtual paths of a blob; of an upload that has no name now, the path that it came by. */
 export async function listNamesOf(db: Queryable, org: string, blobId: string): Promise<string[]> {
@@ -15,23 +16,39 @@ export async function listNamesOf(db: Queryable, org: string, blobId: string): P
  */
 export async function replaceBlob(tx: Queryable, blob: BlobRow, old: string): Promise<number[] | null> {
   const { org, size } = blob;
-  const uploads = () => tx('uploads').where({ org_id: org, blob_id: old });
+  const uploads = await lockUploadsOf(tx, org, old);
   if ((await tx('blobs').where({ id: old }).forUpdate().first('id')) === undefined) return null;
-  if ((await uploads().where({ state: 'running' }).first('id')) !== undefined) return null;
+  if (uploads.some(({ state }) => state === 'running')) return null;
   await insertBlob(tx, blob);
-  const ids: number[] = await uploads().orderBy('id').pluck('id');
-  await uploads().update({ blob_id: blob.id });
+  await tx('uploads').where({ org_id: org, blob_id: old }).update({ blob_id: blob.id });
   await tx('entries').where({ org_id: org, blob_id: old }).update({ blob_id: blob.id, size });
   await tx('blobs').where({ id: old }).delete();
-  return ids;
+  return uploads.map(({ id }) => id);
 }
 
 /** Removes the names of a blob that no import waits for; false: one does. */
 export async function removeNames(tx: Queryable, org: string, blobId: string): Promise<boolean> {
-  const waiting = tx('uploads').where({ org_id: org, blob_id: blobId }).whereIn('state', ['queued', 'running', 'held']);
-  if ((await waiting.first('id')) !== undefined) return false;
-  const uploads = tx('uploads').where({ org_id: org, blob_id: blobId });
-  await uploads.whereIn('state', ['stored', 'dry_run', 'checked']).update({ state: 'withdrawn' });
+  const uploads = await lockUploadsOf(tx, org, blobId);
+  if (uploads.some(({ state }) => importedNext.includes(state))) return false;
+  const spent = tx('uploads').where({ org_id: org, blob_id: blobId });
+  await spent.whereIn('state', ['stored', 'dry_run', 'checked']).update({ state: 'withdrawn' });
   await tx('entries').where({ org_id: org, blob_id: blobId }).delete();
   return true;
+}
+
+const importedNext: readonly UploadState[] = ['queued', 'running', 'held'];
+
+/**
+ * Holds the names and the uploads of a blob until the transaction ends, in the order in which a rename takes them: an upload that is queued
+ * or claimed meanwhile is waited for. The uploads as they are then, by their ids.
+ */
+async function lockUploadsOf(
+  tx: Queryable,
+  org: string,
+  blobId: string,
+): Promise<{ id: number; state: UploadState }[]> {
+  const rows = (table: 'entries' | 'uploads') =>
+    tx(table).where({ org_id: org, blob_id: blobId }).orderBy('id').forUpdate();
+  await rows('entries').select('id');
+  return rows('uploads').select('id', 'state');
 }

@@ -1,6 +1,6 @@
 /** Renames the reports of a run that is no longer held: the name shows it, since a sealed report can't be changed. */
 import type { Queryable } from '../connection.js';
-import { findEntry, freeName, updateEntry } from './entries.js';
+import { freeName, lockEntry, updateEntry } from './entries.js';
 import type { Run } from './runs.js';
 
 const heldWord = '.held';
@@ -18,7 +18,7 @@ export async function retireHeldReports(
 ): Promise<Map<string, string>> {
   const moved = new Map<string, string>();
   for (const path of hold?.reports ?? []) {
-    const entry = await findEntry(tx, org, path);
+    const entry = await lockEntry(tx, org, path);
     const renamed = entry === null ? null : retiredName(entry.name, word, table);
     if (entry === null || renamed === null) continue;
     const name = await freeName(tx, org, entry.dir, renamed);

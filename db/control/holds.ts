@@ -11,12 +11,13 @@ import {
   findRun,
   type Hold,
   holdRun,
+  lockIdleRuns,
   noteHeldReports,
   type Run,
   reopenRun,
 } from './runs.js';
 import { archiveUpload, correctSummary, placeAgain, placeReports, type Settlement } from './settle.js';
-import { holdUploads, listHeld, requeueHeld, settleUpload } from './uploads.js';
+import { holdUploads, listHeld, requeueHeld, settleUpload, unclaimFailed } from './uploads.js';
 
 /** Holds a run and publishes its reports; false: another importer has the run now, and nothing was done. */
 export async function putAside(
@@ -107,6 +108,22 @@ export async function overtakeHeld(tx: Queryable, runId: number | null, at: numb
 export async function overtakeAll(tx: Queryable, org: string, at: number): Promise<void> {
   for (let run = await findHeldRun(tx, org); run !== null; run = await findHeldRun(tx, org))
     await overtakeHeld(tx, run.id, at);
+}
+
+/**
+ * Ends all runs of an organization that is removed; until the transaction ends none is claimed, and with its row locked none is opened.
+ * false: one is being worked on, and nothing was done.
+ */
+export async function endWaiting(tx: Queryable, org: string, at: number): Promise<boolean> {
+  if (!(await lockIdleRuns(tx, org))) return false;
+  const runs = tx('runs').where({ org_id: org }).whereIn('state', ['open', 'held']);
+  for (const id of await runs.orderBy('id').pluck('id')) {
+    await overtakeHeld(tx, id, at);
+    const failure = 'the organization is being removed';
+    if ((await tx('runs').where({ id, state: 'open' }).update({ state: 'failed', finished_at: at, failure })) > 0)
+      await unclaimFailed(tx, id);
+  }
+  return true;
 }
 
 function audit(

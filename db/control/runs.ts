@@ -395,12 +395,6 @@ export async function lockIdleRuns(tx: Queryable, org: string): Promise<boolean>
   return !runs.some(({ state }) => state === 'running') && (locked === null || locked.length === runs.length);
 }
 
-/** Ends the runs that lockIdleRuns has locked, of an organization that is being removed. */
-export async function endIdleRuns(tx: Queryable, org: string, now: number): Promise<void> {
-  const waiting = tx('runs').where({ org_id: org }).whereIn('state', ['open', 'held']);
-  await waiting.update({ state: 'superseded', finished_at: now });
-}
-
 /** Renews the lease and stores the progress; false: the lease was lost to another importer. */
 export async function renewLease(db: Queryable, run: Run, leaseUntil: number, progress: unknown): Promise<boolean> {
   return (await owned(db, run).update({ lease_until: leaseUntil, progress: JSON.stringify(progress) })) > 0;

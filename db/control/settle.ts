@@ -3,7 +3,7 @@ import type { Db, Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
 import type { BlobRow } from './blobs.js';
 import { removeCheckReports } from './checks.js';
-import { type EntryRow, findEntry, moveEntryLater } from './entries.js';
+import { type EntryRow, lockEntry, moveEntryLater } from './entries.js';
 import { retireHeldReports } from './heldreports.js';
 import { lockEntriesOfUploads } from './manyentries.js';
 import { rememberMoved, trimMoved } from './movednames.js';
@@ -101,7 +101,7 @@ async function addReports(places: Places, reports: Settlement['reports']): Promi
 
 /** Gives a file another name beside the one that it has; one that is gone is left out. */
 export async function placeAgain(tx: Queryable, org: string, path: string, alsoAs: string, now: number): Promise<void> {
-  const entry = await findEntry(tx, org, path);
+  const entry = await lockEntry(tx, org, path);
   if (entry === null) return;
   const { blobId, uploadId, size, mtimeMs } = entry;
   const places = await Places.open(tx, org, [alsoAs], now);

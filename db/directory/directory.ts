@@ -40,32 +40,37 @@ export async function listDirectories(db: Queryable): Promise<string[]> {
 }
 
 /** Removes all that the directory holds of an organization; how many users and teams that were. */
-export async function deleteDirectory(db: Queryable, org: string): Promise<{ users: number; teams: number }> {
-  return db.transaction(async (tx) => {
-    await keepHighest(tx);
-    const runs = tx('applied_runs').where({ org_id: org }).select('run_id');
-    await tx('applied_uploads').whereIn('run_id', runs).delete();
-    await tx('applied_runs').where({ org_id: org }).delete();
-    await tx('changes').where({ org_id: org }).delete();
-    await tx('team_aliases').where({ org_id: org }).delete();
-    await tx('schedules_before')
-      .whereIn('user_id', tx('users').where({ org_id: org }).select('id'))
-      .delete();
-    await tx('former_emails').where({ org_id: org }).delete();
-    await tx('guard_counts').where({ org_id: org }).delete();
-    await tx('full_files').where({ org_id: org }).delete();
-    await tx('omissions')
-      .whereIn('user_id', tx('users').where({ org_id: org }).select('id'))
-      .delete();
-    await tx('erased_people').where({ org_id: org }).delete();
-    await tx('pending_erasures').where({ org_id: org }).delete();
-    await tx('field_origins').where({ org_id: org }).delete();
-    await inScript(tx, (script) => replaceKnownRows(script, org, 0, null));
-    const users = await tx('users').where({ org_id: org }).delete();
-    const teams = await tx('teams').where({ org_id: org }).delete();
-    await tx('fields').where({ org_id: org }).delete();
-    await tx('org_versions').where({ org_id: org }).delete();
-    await inScript(tx, countWrite);
-    return { users, teams };
-  });
+export function deleteDirectory(db: Queryable, org: string): Promise<{ users: number; teams: number }> {
+  return db.transaction((tx) => clearDirectory(tx, org));
+}
+
+/** As deleteDirectory; joins the caller's transaction, until whose end nothing else writes to this directory. */
+export async function clearDirectory(tx: Queryable, org: string): Promise<{ users: number; teams: number }> {
+  // First, as an import does: what one that applies its plan just now writes is removed too.
+  await bumpVersion(tx, org);
+  await keepHighest(tx);
+  const runs = tx('applied_runs').where({ org_id: org }).select('run_id');
+  await tx('applied_uploads').whereIn('run_id', runs).delete();
+  await tx('applied_runs').where({ org_id: org }).delete();
+  await tx('changes').where({ org_id: org }).delete();
+  await tx('team_aliases').where({ org_id: org }).delete();
+  await tx('schedules_before')
+    .whereIn('user_id', tx('users').where({ org_id: org }).select('id'))
+    .delete();
+  await tx('former_emails').where({ org_id: org }).delete();
+  await tx('guard_counts').where({ org_id: org }).delete();
+  await tx('full_files').where({ org_id: org }).delete();
+  await tx('omissions')
+    .whereIn('user_id', tx('users').where({ org_id: org }).select('id'))
+    .delete();
+  await tx('erased_people').where({ org_id: org }).delete();
+  await tx('pending_erasures').where({ org_id: org }).delete();
+  await tx('field_origins').where({ org_id: org }).delete();
+  await inScript(tx, (script) => replaceKnownRows(script, org, 0, null));
+  const users = await tx('users').where({ org_id: org }).delete();
+  const teams = await tx('teams').where({ org_id: org }).delete();
+  await tx('fields').where({ org_id: org }).delete();
+  await tx('org_versions').where({ org_id: org }).delete();
+  await inScript(tx, countWrite);
+  return { users, teams };
 }

@@ -3,7 +3,6 @@
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
 import { dialectOf } from '../dialect.js';
-import { bumpVersion } from './directory.js';
 import { changesMark, recordDirectoryEvents, recordErased } from './events.js';
 import { forgetOrigins } from './fieldorigins.js';
 import { recordChanges } from './history.js';
@@ -20,15 +19,18 @@ export interface Traces {
   names: string[];
 }
 
-/** null: no user has the address. @param keyOf the compared form of an address. */
+/** null: there is no such user. @param which the compared address, or the id. @param keyOf the compared form of an address. */
 export async function findTraces(
   db: Queryable,
   org: string,
-  emailKey: string,
+  which: { email_key: string } | { id: number },
   keyOf: (email: string) => string,
 ): Promise<Traces | null> {
-  const user = await db('users').where({ org_id: org, email_key: emailKey }).first();
+  const user = await db('users')
+    .where({ org_id: org, ...which })
+    .first();
   if (user === undefined) return null;
+  const emailKey: string = user.email_key;
   const changes: { field: string; before: string | null; after: string | null }[] = await db('changes')
     .where({ org_id: org, entity: 'user', entity_id: String(user.id) })
     .select('field', 'before', 'after');
@@ -72,7 +74,7 @@ export interface ErasedFromDirectory {
 
 /**
  * Deletes the user, and replaces the addresses wherever else the organization's directory has them. Joins the caller's
- * transaction, and voids known rows.
+ * transaction, which has counted the write (`bumpVersion`), and voids known rows.
  * @param traces null: only the addresses are replaced.
  * @param ownerKey compared address of the organization's owner, who gets the teams.
  * @param texts that the redactor replaces too, in custom fields.
@@ -97,7 +99,6 @@ export async function eraseFromDirectory(
     at: number;
   },
 ): Promise<ErasedFromDirectory> {
-  await bumpVersion(tx, org);
   await tx('known_rows').where({ org_id: org }).delete();
   await tx('known_files').where({ org_id: org }).delete();
   const erased: ErasedFromDirectory = { changes: 0, mentions: 0, reports: 0, teams: 0 };

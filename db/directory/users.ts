@@ -1,7 +1,7 @@
 /** Reads users: one, or pages of them by address, with the fields that exports and lists show. Creates the owner. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
-import { bumpVersion } from './directory.js';
+import { bumpVersion, lockDirectory } from './directory.js';
 import { changesMark, recordDirectoryEvents } from './events.js';
 import { onlyChangedSince } from './history.js';
 
@@ -167,6 +167,7 @@ export interface Owner {
  */
 export async function insertOwner(db: Queryable, owner: Owner): Promise<boolean> {
   return db.transaction(async (tx) => {
+    await lockDirectory(tx, owner.org);
     const found = await tx('users').where({ org_id: owner.org, email_key: owner.emailKey }).first();
     if (found?.is_admin === 1 && found.status === 'active') return false;
     await bumpVersion(tx, owner.org);

@@ -19,6 +19,8 @@ export interface Application {
   version: number;
   /** The number of the claim that it is applied under. */
   epoch: number;
+  /** Whether the importer still has the run: asked where the directory has nothing of the organization, which may have been removed. */
+  isClaimed: () => Promise<boolean>;
   /** The users that the guard counts for the next hours (rule G1); null: none. */
   counted: Counted | null;
   /** Milliseconds since 1970. */
@@ -111,7 +113,7 @@ function idOf({ dialect }: Pick<Stage, 'dialect'>, alias: string, base: number |
 }
 
 /** Locks the organization's row until the end of the transaction: whoever takes the run over waits for it, and finds it applied. */
-async function claimVersion(script: Script, { org, runId, version, epoch }: Application): Promise<void> {
+async function claimVersion(script: Script, { org, runId, version, epoch, isClaimed }: Application): Promise<void> {
   const known = { org, version, epoch };
   const claim = () =>
     script.rows(
@@ -120,11 +122,13 @@ async function claimVersion(script: Script, { org, runId, version, epoch }: Appl
       known,
     );
   if ((await claim()).length > 0) return;
-  // Its first version has no row.
-  await script.run(
-    'INSERT INTO org_versions (org_id, version) VALUES (:org, 0) ON CONFLICT (org_id) DO NOTHING',
+  // Its first version has no row, and neither has an organization that was removed, or is being removed: that waits for this one then.
+  const added = await script.rows(
+    'INSERT INTO org_versions (org_id, version) VALUES (:org, 0) ON CONFLICT (org_id) DO NOTHING RETURNING version',
     known,
   );
+  if (added.length > 0 && !(await isClaimed()))
+    throw new DatabaseError('fenced', `run ${runId} has ended: its organization may have been removed`);
   if ((await claim()).length > 0) return;
   const fenced = await script.rows('SELECT 1 FROM org_versions WHERE org_id = :org AND fence > :epoch', known);
   if (fenced.length > 0) throw new DatabaseError('fenced', `run ${runId} belongs to another importer now`);

@@ -145,9 +145,10 @@ async function typeOf(
   return type;
 }
 
-async function isRemoved({ read }: Db, { id }: UploadRow): Promise<boolean> {
+/** Also one that was sealed anew without a person: its next check reads that. */
+async function isRemoved({ read }: Db, { id, blobId }: UploadRow): Promise<boolean> {
   const upload = await findUpload(read, id);
-  return upload === null || !isWaiting(upload);
+  return upload === null || !isWaiting(upload) || upload.blobId !== blobId;
 }
 
 function openUploadSource(

@@ -1,6 +1,6 @@
 /** Applies the plan of a run together with its reports: they are sealed first, and the apply records which they are. */
 import type { Org } from '../../db/control/orgs.js';
-import type { Run } from '../../db/control/runs.js';
+import { hasLease, type Run } from '../../db/control/runs.js';
 import type { Settlement } from '../../db/control/settle.js';
 import type { Stage } from '../../db/stage.js';
 import { type Keep, sealAndCommit } from '../../storage/blobcommit.js';
@@ -44,7 +44,8 @@ export async function applyWithReports(deps: RunDeps, plan: ReportedPlan): Promi
     },
     commit: async ({ settlement, outcome }) => {
       const application = { org: org.id, runId: run.id, uploads, version, epoch, counted, now: moment, outcome };
-      await applyPlan(stage, { ...application, known: plan.known() });
+      const isClaimed = () => hasLease(deps.control.read, run);
+      await applyPlan(stage, { ...application, isClaimed, known: plan.known() });
       await onStep?.('applied');
       return settlement;
     },

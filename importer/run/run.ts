@@ -43,8 +43,7 @@ export async function workRun(
   // One version of the hooks for the whole run.
   const deps = { ...given, ...(given.hooks && { hooks: once(given.hooks) }) };
   const { control, directory, now, onStep } = deps;
-  const org = await findOrg(control.read, run.org);
-  if (org === null) throw new Error(`the organization of run ${run.id} was removed`);
+  const org = await requireOrg(deps, run);
   // A run has one importer: an earlier one lost its lease or died, so its stages may be dropped.
   await dropStages(deps.settings, directory, (label) => isEarlierStage(label, run));
   const begin = run.kind === 'undo' ? undo : importQueue;
@@ -65,6 +64,12 @@ export async function workRun(
   for (const id of freed) await removeBlob(deps.paths, id);
   await afterApply(deps, run, settlement.summary as RunSummary);
   return settlement.summary as RunSummary;
+}
+
+async function requireOrg({ control }: RunDeps, { id, org }: Run): Promise<Org> {
+  const found = await findOrg(control.read, org);
+  if (found === null) throw new Error(`the organization of run ${id} was removed`);
+  return found;
 }
 
 function once<T>(ask: () => Promise<T>): () => Promise<T> {
@@ -106,8 +111,7 @@ async function importQueue(
   const sources = await orderSources(deps, () => deps.identity(org), org, withoutNeed(uploads));
   return inStage(deps, run, async (stage, attempt) => {
     // The first erasure of the organization may be the reason why it is planned again.
-    const latest = attempt === 1 ? org : await findOrg(deps.control.read, org.id);
-    const erasureKey = latest?.erasureKey;
+    const { erasureKey } = attempt === 1 ? org : await requireOrg(deps, run);
     return planAndApply(deps, run, { ...org, erasureKey }, sources, stage, reportProgress);
   });
 }

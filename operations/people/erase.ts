@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { redactRuns, renameMentions } from '../../db/control/erasednames.js';
 import { lockOrg, type Org, updateOrg } from '../../db/control/orgs.js';
@@ -69,6 +70,8 @@ export interface ErasureOptions {
 const lookEveryMs = 250;
 /** A text of free text to remove has at least so many letters and digits. */
 const leastLetters = 3;
+/** Imports that begin again and again do not keep an erasure from its end. */
+const mostSearches = 20;
 /** An interrupted upload that was cut off so long ago is not being resumed. */
 const idlePartialMs = 15 * 60_000;
 
@@ -86,45 +89,49 @@ export async function eraseUser(
   refuseShort(options.texts ?? []);
   const address = await readWho(workplace, orgId, who.trim());
   const org = await keyedOrg(workplace, orgId);
-  await requireErasable(workplace, org, address);
-  const traces = await findTraces(workplace.directory.read, org.id, address, emailKey);
+  const known = await readErasable(workplace.directory.read, org, address, null);
   const receipt = await receiptOf(workplace, org, address);
   options.onReceipt?.(receipt.id);
   const pending = await findPending(workplace.directory.read, org.id, receipt.id);
-  const person = joinPeople(
-    await describePerson(workplace, org, address, traces, options.texts ?? [], receipt.id),
-    pending,
-  );
+  let person = joinPending(describePerson(address, known, options.texts ?? [], receipt.id), pending);
 
+  const files: ErasedFromFiles = { rewritten: 0, removed: 0, unsearched: [] };
+  const names: ErasedNames = { renamed: 0, runs: 0 };
   const seen = new Set<string>();
-  const search = async () => {
+  /** Whether every file was free to be searched. */
+  const search = async (): Promise<boolean> => {
     await waitForRuns(workplace, org.id, options.waitMs);
     const fileOptions = { removesUnsearched: options.removesUnsearched, onProgress: tellSearched(options) };
-    const files = await eraseFromFiles(workplace, await workplace.org(org.id), person, fileOptions, seen);
-    return { ...files, ...(await eraseNames(workplace, org.id, person)) };
+    const isWhole = await eraseFromFiles(workplace, await workplace.org(org.id), person, fileOptions, seen, files);
+    const { renamed, runs } = await eraseNames(workplace, org.id, person);
+    names.renamed += renamed;
+    names.runs += runs;
+    return isWhole;
   };
-  const first = await search();
+  await search();
   await options.onStep?.('searched');
-  const isKnown = traces !== null || receipt.isOld;
-  if (!isKnown && first.rewritten + first.renamed + first.runs === 0)
+  const isKnown = known.traces !== null || receipt.isOld;
+  if (!isKnown && files.rewritten + names.renamed + names.runs === 0)
     throw new OperationError('not_found', `neither a user nor a file of ${org.id} has the address ${who.trim()}`);
-  const { id, directory } = await eraseFromTables(workplace, org, person, traces, receipt.id);
+  const erased = await eraseFromTables(workplace, org, person, { address, known, receipt: receipt.id });
+  const { id, directory } = erased;
+  person = erased.person;
+  if (erased.isMore) {
+    // Files that were searched may mention the person by a name or an address that an import has brought since.
+    seen.clear();
+    files.unsearched = [];
+  }
   await options.onStep?.('deleted');
-  // Files and reports that came while the first search was made.
-  const second = await search();
+  // Files and reports that came while the first search was made. One that a run takes from it is searched after that run.
+  let searches = 1;
+  while (!(await search())) if (++searches > mostSearches) throw stillImporting(org.id);
   const partials = await dropUnfinished(workplace, org.id);
   await options.onStep?.('searched again');
-  const files = {
-    rewritten: first.rewritten + second.rewritten,
-    removed: first.removed + second.removed,
-    unsearched: [...first.unsearched, ...second.unsearched],
-  };
-  const names = { renamed: first.renamed + second.renamed, runs: first.runs + second.runs };
   await recordReceipt(workplace, org, person, id, { directory, files, names, partials });
   await options.onStep?.('recorded');
   await dropPending(workplace.directory.write, org.id, id);
   const isErased = await eraseBytes(workplace);
-  return { org: org.id, receipt: id, wasUser: traces !== null, directory, files, names, partials, isErased };
+  return { org: org.id, receipt: id, wasUser: erased.wasUser, directory, files, names, partials, isErased };
 }
 
 /** @throws OperationError `usage` */
@@ -151,9 +158,12 @@ function readPerson({ person }: PendingErasure): Person {
 }
 
 /** The person with all that an earlier, interrupted call knew of them. */
-function joinPeople(person: Person, pending: PendingErasure | null): Person {
-  if (pending === null) return person;
-  const before = readPerson(pending);
+function joinPending(person: Person, pending: PendingErasure | null): Person {
+  return pending === null ? person : joinPeople(person, readPerson(pending));
+}
+
+/** The person with all that was known of them before. */
+function joinPeople(person: Person, before: Person): Person {
   const join = (key: 'addresses' | 'names' | 'texts') => [...new Set([...person[key], ...before[key]])];
   const lists = { addresses: join('addresses'), names: join('names'), texts: join('texts') };
   return { ...lists, identifier: person.identifier ?? before.identifier, mark: person.mark };
@@ -201,34 +211,49 @@ async function keyedOrg(workplace: Workplace, orgId: string): Promise<Org> {
   });
 }
 
-async function requireErasable(workplace: Workplace, org: Org, address: string): Promise<void> {
-  if (address === emailKey(org.ownerEmail))
+/** A person as the directory has them at one moment. */
+interface Known {
+  /** null: no user has the address. */
+  traces: Traces | null;
+  identifier: string | null;
+}
+
+/**
+ * @param before the user who had the address when the search began, who may have another one now; null: none had it, or it begins now
+ * @throws OperationError `refused`
+ */
+async function readErasable(db: Queryable, org: Org, address: string, before: number | null): Promise<Known> {
+  const holder = await readEditableUser(db, org.id, address);
+  if (before !== null && holder !== null && holder.id !== before)
+    throw new OperationError(
+      'refused',
+      `another user of ${org.id} was given this address meanwhile: look at both users, and repeat the command with the present address of the one to erase`,
+    );
+  const traces = await findTraces(db, org.id, before === null ? { email_key: address } : { id: before }, emailKey);
+  const user = traces === null ? null : await readEditableUser(db, org.id, traces.addresses[0]!);
+  if ([address, user?.email_key].includes(emailKey(org.ownerEmail)))
     throw new OperationError(
       'refused',
       `this is the owner of ${org.id}: name another owner first: dropslot orgs set ${org.id} owner=EMAIL`,
     );
-  const db = workplace.directory.read;
-  const user = await readEditableUser(db, org.id, address);
   const isAdmin = user !== null && user.is_admin === 1 && user.status === 'active';
   if (isAdmin && !(await hasOtherAdmin(db, org.id, user.id)))
     throw new OperationError('refused', `this is the last active admin of ${org.id}: name another one first`);
+  const label = org.options.identifier;
+  const fields = await listFields(db, org.id);
+  const field = fields.find((one) => label !== undefined && labelKey(one.label) === labelKey(label));
+  return { traces, identifier: field === undefined ? null : (user?.custom[field.id] ?? null) };
 }
 
-async function describePerson(
-  workplace: Workplace,
-  org: Org,
+function describePerson(
   address: string,
-  traces: Traces | null,
+  { traces, identifier }: Known,
   texts: readonly string[],
   receipt: string,
-): Promise<Person> {
-  const label = org.options.identifier;
-  const fields = await listFields(workplace.directory.read, org.id);
-  const field = fields.find((one) => label !== undefined && labelKey(one.label) === labelKey(label));
-  const user = await readEditableUser(workplace.directory.read, org.id, address);
+): Person {
   return {
     addresses: traces?.addresses ?? [address],
-    identifier: field === undefined ? null : (user?.custom[field.id] ?? null),
+    identifier,
     names: traces?.names ?? [],
     texts,
     // With the receipt two erasures do not meet in one name.
@@ -247,13 +272,16 @@ async function receiptOf(workplace: Workplace, org: Org, address: string): Promi
 async function waitForRuns(workplace: Workplace, org: string, waitMs: number): Promise<void> {
   const deadline = performance.now() + waitMs;
   while ((await countBusyRuns(workplace, org)) > 0) {
-    if (performance.now() >= deadline)
-      throw new OperationError(
-        'refused',
-        `an import of ${org} is in progress, and its reports are not finished: wait for its end, then repeat the command`,
-      );
+    if (performance.now() >= deadline) throw stillImporting(org);
     await sleep(lookEveryMs);
   }
+}
+
+function stillImporting(org: string): OperationError {
+  return new OperationError(
+    'refused',
+    `an import of ${org} is in progress, and its reports are not finished: wait for its end, then repeat the command`,
+  );
 }
 
 function tellSearched({ onProgress }: ErasureOptions): (searched: number) => void {
@@ -262,39 +290,58 @@ function tellSearched({ onProgress }: ErasureOptions): (searched: number) => voi
   };
 }
 
-function eraseNames({ control }: Workplace, org: string, person: Person): Promise<ErasedNames> {
+/** In two transactions: a run that ends holds its row before it takes names. */
+async function eraseNames({ control }: Workplace, org: string, person: Person): Promise<ErasedNames> {
   const ofPath = createPathRedactor(person);
   const ofText = createRecordRedactor(person);
-  return control.transact(async (tx) => ({
-    renamed: await renameMentions(tx, org, ofPath),
-    runs: await redactRuns(tx, org, { ofPath, ofText }),
-  }));
+  return {
+    renamed: await control.transact((tx) => renameMentions(tx, org, ofPath)),
+    runs: await control.transact((tx) => redactRuns(tx, org, { ofPath, ofText })),
+  };
+}
+
+interface ErasedFromTables {
+  /** The receipt: that of an earlier erasure, where there is one. */
+  id: string;
+  directory: ErasedFromDirectory;
+  person: Person;
+  /** Whether more is known of the person than when the search for files began. */
+  isMore: boolean;
+  wasUser: boolean;
 }
 
 function eraseFromTables(
   workplace: Workplace,
   org: Org,
-  person: Person,
-  traces: Traces | null,
-  receipt: string,
-): Promise<{ id: string; directory: ErasedFromDirectory }> {
-  const { addresses, identifier, texts } = person;
+  searched: Person,
+  { address, known, receipt }: { address: string; known: Known; receipt: string },
+): Promise<ErasedFromTables> {
   const at = workplace.now();
-  const ofAddresses = addresses.map((address) => digestErased(org.erasureKey!, org.id, 'address', address));
-  const ofIdentifier = identifier === null ? [] : [digestErased(org.erasureKey!, org.id, 'identifier', identifier)];
-  const digests = [...ofAddresses, ...ofIdentifier];
-  const redact = createValueRedactor(person);
-  const ownerKey = emailKey(org.ownerEmail);
+  const digest = (kind: 'address' | 'identifier', value: string) => digestErased(org.erasureKey!, org.id, kind, value);
   return workplace.directory.transact(async (tx) => {
+    // Nothing else writes to this directory from here on. The search took its time: an import may have made or renamed the user since.
+    await bumpVersion(tx, org.id);
+    const present = await workplace.org(org.id);
+    const latest = await readErasable(tx, present, address, known.traces?.id ?? null);
+    const person = joinPeople(describePerson(address, latest, searched.texts, receipt), searched);
+    const { addresses, texts } = person;
+    const ofAddresses = addresses.map((one) => digest('address', one));
+    const identifiers = [person.identifier, searched.identifier].filter((one) => one !== null);
     // Before the events, as an import does: two transactions must not wait for each other.
     await inScript(tx, countWrite);
     // Another server may have erased the person since: one "users readmit" must allow them.
     const id = (await findErasedAny(tx, org.id, ofAddresses)) ?? receipt;
-    const erased = await eraseFromDirectory(tx, org.id, { traces, addresses, texts, ownerKey, redact, at });
+    const redact = createValueRedactor(person);
+    const ownerKey = emailKey(present.ownerEmail);
+    const { traces } = latest;
+    const directory = await eraseFromDirectory(tx, org.id, { traces, addresses, texts, ownerKey, redact, at });
+    const digests = [...ofAddresses, ...identifiers.map((one) => digest('identifier', one))];
     await rememberErased(tx, org.id, digests, id, at);
-    const known = joinPeople(person, await findPending(tx, org.id, id));
-    await keepPending(tx, org.id, { receipt: id, person: JSON.stringify(known), at });
-    return { id, directory: erased };
+    const pending = joinPending(person, await findPending(tx, org.id, id));
+    await keepPending(tx, org.id, { receipt: id, person: JSON.stringify(pending), at });
+    const hasMore = (key: 'addresses' | 'names') => person[key].length > searched[key].length;
+    const isMore = hasMore('addresses') || hasMore('names') || person.identifier !== searched.identifier;
+    return { id, directory, person, isMore, wasUser: known.traces !== null || traces !== null };
   });
 }
 

@@ -34,7 +34,10 @@ export interface FileErasure {
 const mostBytes = 256 * 1024 * 1024;
 
 /**
+ * Returns false where a file must be searched again, which a run took or another erasure replaced, and where one had the person: a check may
+ * have reported on it meanwhile.
  * @param seen ids of the blobs that need no second search; those that were searched are added.
+ * @param erased gets the counts
  * @throws SpaceError `failed` when the disk fails, KeyError
  */
 export async function eraseFromFiles(
@@ -43,9 +46,10 @@ export async function eraseFromFiles(
   person: Person,
   { removesUnsearched, onProgress }: FileErasure,
   seen: Set<string>,
-): Promise<ErasedFromFiles> {
+  erased: ErasedFromFiles,
+): Promise<boolean> {
   const { control, paths } = workplace;
-  const erased: ErasedFromFiles = { rewritten: 0, removed: 0, unsearched: [] };
+  let isWhole = true;
   const wording = withIdentifier(wordingOf(org, []), org.options.identifier);
   for (const { id, size } of await listBlobs(control.read, org.id)) {
     if (seen.has(id) || !(await isBlobLive(control.read, id))) continue;
@@ -54,17 +58,18 @@ export async function eraseFromFiles(
     const redacted = content === null ? null : redactBytes(content, person, wording, names.some(isCsvName));
     if (redacted === null) {
       if (removesUnsearched && (await control.transact((tx) => removeNames(tx, org.id, id)))) {
-        await removeBlob(paths, id);
+        if (!(await isBlobLive(control.read, id))) await removeBlob(paths, id);
         erased.removed++;
       } else erased.unsearched.push(...names);
     } else if (redacted !== 'clean') {
+      isWhole = false;
       if (!(await replace(workplace, org, id, redacted))) continue;
       erased.rewritten++;
     }
     seen.add(id);
     onProgress(seen.size);
   }
-  return erased;
+  return isWhole;
 }
 
 /** null: it can't be opened or read to its end. */

@@ -4,16 +4,21 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import type { Db } from '../../db/connection.js';
 import { listAudit } from '../../db/control/audit.js';
 import { listBlobs } from '../../db/control/blobs.js';
 import { findOrg, updateOrg } from '../../db/control/orgs.js';
-import { listErased } from '../../db/directory/erasedpeople.js';
+import { findErased, listErased } from '../../db/directory/erasedpeople.js';
+import { digestErased } from '../../importer/read/erased.js';
+import { setOrganization } from '../../operations/orgs.js';
 import { type ErasureStep, eraseUser, readmitUser } from '../../operations/people/erase.js';
 import { setUser } from '../../operations/people/users.js';
 import { undoRunNow } from '../../operations/runs.js';
+import type { Workplace } from '../../operations/workplace.js';
 import { blobPath, openBlobOf } from '../../storage/blobs.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases, openFresh } from '../support/databases.js';
+import { isLockAwaited, onBothDatabases, openFresh } from '../support/databases.js';
+import { until } from '../support/session.js';
 import { workplaceOn } from '../support/workplace.js';
 
 const header = 'User Email,User Name,Manager,Manager Email,Employee ID,Buddy';
@@ -133,6 +138,122 @@ onBothDatabases('the erasure of a person', (open) => {
     assert.deepEqual(await place.directory.read('pending_erasures').pluck('receipt'), []);
     await readmitUser(place, 'acme', 'ann@acme.test');
     assert.deepEqual(await listErased(place.directory.read, 'acme'), []);
+  });
+
+  /** Erases the person; `work` is done after the first search. */
+  const eraseWhile = (place: Workplace, who: string, work: () => Promise<unknown>) =>
+    eraseUser(place, 'acme', who, {
+      ...options,
+      onStep: async (step) => {
+        if (step === 'searched') await work();
+      },
+    });
+
+  test('a user whom an import makes during the search is erased, with the identifier that only the import knew', async (t) => {
+    const acme = await Company.open(open, t, { options: { identifier: 'Employee ID' } });
+    const place = await workplaceOn(t, acme.databases.settings);
+    await acme.drop('/notes.txt', 'see ann@acme.test');
+    await acme.drop('/more.csv', csv('Employee ID,Note', 'E-77001,mentioned'));
+    const file = csv('User Email,Employee ID', 'ann@acme.test,E-77001', 'bob@acme.test,E-2');
+    const erasure = await eraseWhile(place, 'ann@acme.test', () => acme.import({ 'users.csv': file }));
+    assert.equal(erasure.wasUser, true);
+    const emails = async () => Object.keys(await acme.users()).sort();
+    assert.deepEqual(await emails(), ['bob@acme.test', 'owner@acme.test']);
+    assert.doesNotMatch(await acme.read('/archive/2026-03-10/users.csv'), /ann@|E-77001/);
+    assert.doesNotMatch(await acme.read('/archive/2026-03-10/more.csv'), /E-77001/);
+    const again = await acme.import({ 'next.csv': csv('User Email,Employee ID', 'ann.b@acme.test,E-77001') });
+    assert.deepEqual(await acme.codes(again), ['user_erased@2']);
+    assert.deepEqual(await emails(), ['bob@acme.test', 'owner@acme.test']);
+  });
+
+  test('a user who gets another address during the search is erased under both', async (t) => {
+    const acme = await Company.open(open, t, { options: { identifier: 'Employee ID' } });
+    const place = await workplaceOn(t, acme.databases.settings);
+    await acme.import({ 'users.csv': csv('User Email,Employee ID', 'ann@acme.test,E-1', 'bob@acme.test,E-2') });
+    await acme.drop('/notes.txt', 'see ann.b@acme.test');
+    const file = csv('User Email,Employee ID', 'ann.b@acme.test,E-1');
+    await eraseWhile(place, 'ann@acme.test', () => acme.import({ 'next.csv': file }));
+    assert.deepEqual(Object.keys(await acme.users()).sort(), ['bob@acme.test', 'owner@acme.test']);
+    assert.equal(await acme.read('/notes.txt'), 'see (erased)');
+    const again = await acme.import({ 'again.csv': csv('User Email,Employee ID', 'ann.b@acme.test,E-3') });
+    assert.deepEqual(await acme.codes(again), ['user_erased@2']);
+    assert.deepEqual(await place.directory.read('pending_erasures'), []);
+    // An address that another user has by then.
+    const users = csv('User Email,Employee ID', 'bob.b@acme.test,E-2', 'bob@acme.test,E-9');
+    const moved = eraseWhile(place, 'bob@acme.test', () => acme.import({ 'moved.csv': users }));
+    await assert.rejects(moved, { code: 'refused', message: /another user of acme was given this address/ });
+  });
+
+  test('of two admins who are erased at once one is left, and so is a user who became the owner meanwhile', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    const rows = ['ann@acme.test,Yes', 'bob@acme.test,Yes', 'cyd@acme.test,No'];
+    await acme.import({ 'users.csv': csv('User Email,Is Org Admin', ...rows) });
+    await place.directory.write('users').where({ email_key: 'owner@acme.test' }).update({ is_admin: 0 });
+    const admins = eraseWhile(place, 'ann@acme.test', () => eraseUser(place, 'acme', 'bob@acme.test', options));
+    await assert.rejects(admins, { code: 'refused', message: /last active admin/ });
+    assert.equal((await acme.users())['ann@acme.test']!.is_admin, 1);
+    const owner = eraseWhile(place, 'cyd@acme.test', () =>
+      setOrganization(place, 'acme', { ownerEmail: 'cyd@acme.test' }),
+    );
+    await assert.rejects(owner, { code: 'refused', message: /the owner of acme/ });
+    assert.equal((await acme.users())['cyd@acme.test']!.is_admin, 1);
+  });
+
+  test('a user who becomes the owner at the end of the search is one again, and no erased person', async (t) => {
+    const { acme, place } = await begin(open, t);
+    // The owner is read, and named before that erasure is committed.
+    const directory = {
+      ...place.directory,
+      transact: (async (work) => {
+        let setting: Promise<unknown> | null = null;
+        const result = await place.directory.transact(async (tx) => {
+          const erased = await work(tx);
+          setting ??= setOrganization(place, 'acme', { ownerEmail: 'ann@acme.test' });
+          const isNamed = async () => (await findOrg(place.control.read, 'acme'))!.ownerEmail === 'ann@acme.test';
+          const isOnPostgres = place.directory.dialect === 'postgres';
+          await until(isOnPostgres ? () => isLockAwaited(place.directory.read) : isNamed, 'the owner is another one');
+          return erased;
+        });
+        await setting;
+        return result;
+      }) as Db['transact'],
+    };
+    await eraseUser({ ...place, directory }, 'acme', 'ann@acme.test', options);
+    const { is_admin: isAdmin, status } = (await acme.users())['ann@acme.test']!;
+    assert.deepEqual([isAdmin, status], [1, 'active']);
+    const { erasureKey } = (await findOrg(place.control.read, 'acme'))!;
+    const digest = digestErased(erasureKey!, 'acme', 'address', 'ann@acme.test');
+    assert.equal(await findErased(place.directory.read, 'acme', digest), null);
+  });
+
+  test('a file that a run has in hand during the last search is searched after that, and so is one that comes with it', async (t) => {
+    const { acme, place, blobs } = await begin(open, t);
+    const late = csv('User Email', 'ann@acme.test');
+    let next: 'running' | 'queued' | null = null;
+    const transact: Db['transact'] = async (work) => {
+      const uploads = () => place.control.write('uploads').where({ path: '/late.csv' });
+      if (next === null) return place.control.transact(work);
+      const [before] = await uploads().update({ state: next }).returning('blob_id');
+      const result = await place.control.transact(work);
+      await uploads().update({ state: 'queued' });
+      if (next === 'running') next = 'queued';
+      else if ((await uploads().first('blob_id')).blob_id !== before!.blob_id) {
+        next = null;
+        // As the report of a check.
+        await acme.drop('/last.csv', late);
+      }
+      return result;
+    };
+    const onStep = async (step: ErasureStep) => {
+      if (step !== 'deleted') return;
+      await acme.drop('/late.csv', late);
+      next = 'running';
+    };
+    const onServer = { ...place, control: { ...place.control, transact } };
+    await eraseUser(onServer, 'acme', 'ann@acme.test', { ...options, onStep });
+    assert.equal(next, null);
+    assert.deepEqual(await blobs(), []);
   });
 
   test('U16 the next file is told, and creates the person again only after a yes', async (t) => {

@@ -8,11 +8,14 @@ import { listAudit } from '../../db/control/audit.js';
 import { insertBlob } from '../../db/control/blobs.js';
 import { insertOrg, listOrgs, updateOrg } from '../../db/control/orgs.js';
 import { claimRun, openManualRun, type Run } from '../../db/control/runs.js';
+import { deleteDirectory, readVersion } from '../../db/directory/directory.js';
 import { findUser, listUsers } from '../../db/directory/users.js';
+import { workNext } from '../../importer/run/worker.js';
 import { createOrgIdentity } from '../../keys/master/orgidentity.js';
 import { saveAliases } from '../../operations/columnmapping.js';
 import { addOrganization, enableOrganization, removeOrganization, setOrganization } from '../../operations/orgs.js';
 import { requestSftp } from '../../operations/sftpaccess.js';
+import type { Workplace } from '../../operations/workplace.js';
 import { blobPath, createBlob } from '../../storage/blobs.js';
 import { Company } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
@@ -184,10 +187,9 @@ onBothDatabases('organizations', (open) => {
     const place = await workplaceOn(t, acme.databases.settings);
     const { recipient } = (await listOrgs(place.control.read))[0]!;
     let late = '';
-    let transactions = 0;
     const transact: Db['transact'] = async (work) => {
-      // The third transaction of a removal deletes the rows.
-      if (++transactions === 3) {
+      // The transaction after the removal of the directory deletes the rows.
+      if (late === '' && (await readVersion(place.directory.read, 'acme')) === 0) {
         const blob = await (await createBlob(place.paths, recipient)).finish();
         late = blob.id;
         await insertBlob(place.control.write, { ...blob, org: 'acme', createdAt: place.now() });
@@ -227,4 +229,101 @@ onBothDatabases('organizations', (open) => {
     await assert.rejects(removeOrganization(place, 'acme'), { code: 'refused' });
     assert.equal((await listOrgs(place.control.read)).length, 1);
   });
+
+  /** As the place of the test; `work` is done before the directory is removed. */
+  function beforeRemoval(place: Workplace, work: () => Promise<unknown>): Workplace {
+    const write = new Proxy(place.directory.write, {
+      get: (target, name) =>
+        name === 'transaction'
+          ? (remove: never) => work().then(() => target.transaction(remove))
+          : Reflect.get(target, name),
+    });
+    return { ...place, directory: { ...place.directory, write } };
+  }
+
+  const nothingLeft = async ({ directory }: Workplace) => {
+    for (const table of ['org_versions', 'users', 'teams', 'changes', 'applied_runs', 'applied_uploads'])
+      assert.deepEqual(await directory.read(table), [], table);
+  };
+
+  test('a run that waits is over before the directory is removed, so that no importer makes the people again', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    await acme.drop('/users.csv', 'User Email\nann@acme.test\n');
+    const id = await openManualRun(place.control.write, 'acme', place.now());
+    const { reached, goOn, pause } = paused();
+    let importing: Promise<unknown> = Promise.resolve();
+    const begin = () => {
+      importing = workNext({ ...acme.deps, onStep: (step) => (step === 'planned' ? pause() : undefined) }, id);
+      return Promise.race([reached, importing]);
+    };
+    const control = { ...place.control };
+    control.transact = async (work, options) => {
+      if ((await readVersion(place.directory.read, 'acme')) === 0) {
+        goOn();
+        await importing;
+      }
+      return place.control.transact(work, options);
+    };
+    await removeOrganization({ ...beforeRemoval(place, begin), control }, 'acme');
+    assert.equal(await importing, 'idle');
+    await nothingLeft(place);
+    assert.equal(await addOrganization(place, 'acme', owner, false).then(({ created }) => created), true);
+    assert.equal((await findUser(place.directory.read, 'acme', 'jane@acme.test'))!.isAdmin, true);
+  });
+
+  test('a run that is claimed while the directory is removed keeps the organization, until it has ended', async (t) => {
+    const acme = await Company.open(open, t);
+    const place = await workplaceOn(t, acme.databases.settings);
+    let id = 0;
+    const claim = async () => {
+      id = await openManualRun(place.control.write, 'acme', place.now());
+      await place.control.write('runs').where({ id }).update({ state: 'running' });
+    };
+    await assert.rejects(removeOrganization(beforeRemoval(place, claim), 'acme'), {
+      code: 'refused',
+      message: /an import of acme is running: wait/,
+    });
+    assert.equal((await listOrgs(place.control.read)).length, 1);
+    await place.control.write('runs').where({ id }).update({ state: 'open' });
+    await removeOrganization(place, 'acme');
+    assert.deepEqual(await place.control.read('runs'), []);
+    await nothingLeft(place);
+  });
+
+  for (const step of ['planned', 'reported'] as const)
+    test(`an importer that has lost its run adds nothing to a removed organization, whose plan is ${step}`, async (t) => {
+      const acme = await Company.open(open, t);
+      const place = await workplaceOn(t, acme.databases.settings);
+      // A directory in which nothing was ever written.
+      if (step === 'reported') await deleteDirectory(place.directory.write, 'acme');
+      await acme.drop('/users.csv', 'User Email\nann@acme.test\n');
+      const id = await openManualRun(place.control.write, 'acme', place.now());
+      const { reached, goOn, pause } = paused();
+      const onStep = (at: string) => (at === step ? pause() : undefined);
+      const importing = workNext({ ...acme.deps, onStep }, id);
+      await reached;
+      await place.control.write('runs').where({ id }).update({ state: 'failed', lease_owner: null });
+      await removeOrganization(place, 'acme');
+      goOn();
+      assert.equal(await importing, 'left');
+      await nothingLeft(place);
+    });
 });
+
+/** Stops an importer once at a step until it is let go on. */
+function paused() {
+  let goOn = () => {};
+  let tell = () => {};
+  const wait = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const reached = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const pause = () => {
+    tell();
+    return wait;
+  };
+  return { reached, goOn: () => goOn(), pause };
+}

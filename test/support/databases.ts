@@ -44,6 +44,12 @@ export const sqliteDrivers = ['sqlite3', 'better-sqlite3', 'better-sqlite3-multi
 /** Of the sealed directory of a test, which no control database has. */
 export const testDirectoryKey = '0123456789abcdef'.repeat(4);
 
+/** Whether a transaction of this database on PostgreSQL waits for a row that another one holds. */
+export async function isLockAwaited(db: Db['read']): Promise<boolean> {
+  const waiting = "datname = current_database() AND wait_event_type = 'Lock'";
+  return (await db('pg_stat_activity').whereRaw(waiting).first('pid')) !== undefined;
+}
+
 /** One pair of databases for all tests of a suite; asked for in a test. */
 export function shareDatabases(open: (scope: Scope) => Promise<TestDatabases>): () => TestDatabases {
   let databases: TestDatabases;

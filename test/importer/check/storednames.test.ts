@@ -1,6 +1,7 @@
 /** Files that are not imported because of their names: stored, told once, and queued when their name or the settings allow it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Db } from '../../../db/connection.js';
 import { listAudit } from '../../../db/control/audit.js';
 import {
   listUnchecked,
@@ -15,9 +16,11 @@ import { listQueue } from '../../../db/control/uploads.js';
 import { checkNext } from '../../../importer/check/checkworker.js';
 import { removeStaleReports, tellStored } from '../../../importer/check/storednames.js';
 import { applyNameOptions } from '../../../intake/redirect.js';
+import { eraseUser } from '../../../operations/people/erase.js';
 import { Company, csv } from '../../support/company.js';
 import { onBothDatabases } from '../../support/databases.js';
 import { beforeTransaction, holdOpen, untilBlocked } from '../../support/interleave.js';
+import { workplaceOn } from '../../support/workplace.js';
 
 const day = '2026-03-10';
 const dayMs = 86_400_000;
@@ -235,6 +238,39 @@ onBothDatabases('stored names', (open) => {
     assert.deepEqual(logged, []);
     assert.equal(await checkNext(deps), 'idle');
   });
+
+  for (const when of ['before it is read', 'after that'])
+    test(`a file from which a person is erased ${when} is checked again, and no report has the person`, async (t) => {
+      const acme = await Company.open(open, t);
+      const place = { ...(await workplaceOn(t, acme.databases.settings)), now: () => acme.clock };
+      const { logged, deps } = noting(acme);
+      await acme.drop('/a.csv', csv('User Email,Manager Email', 'bob@acme.test,bob@acme.test', 'ann@acme.test,nobody'));
+      acme.clock += 2_000;
+      let isDone = false;
+      let isRead = false;
+      const erase = async () => {
+        isDone = true;
+        await eraseUser(place, 'acme', 'ann@acme.test', { waitMs: 0, removesUnsearched: false });
+      };
+      const identity: typeof acme.deps.identity = async (org) => {
+        isRead = true;
+        if (!isDone && when === 'before it is read') await erase();
+        return acme.deps.identity(org);
+      };
+      const transact: Db['transact'] = async (work, given) => {
+        if (isRead && !isDone) await erase();
+        return deps.control.transact(work, given);
+      };
+      await checkNext({ ...deps, identity, control: { ...deps.control, transact } });
+      assert.equal(isDone, true);
+      assert.deepEqual(await reportsOf(acme), []);
+      acme.clock += 3_600_000;
+      assert.equal(await checkNext(deps), 'checked');
+      assert.deepEqual(logged, []);
+      const reports = await reportsOf(acme);
+      assert.ok(reports.length > 0);
+      for (const name of reports) assert.doesNotMatch(await acme.read(`/reports/${day}/${name}`), /ann@/);
+    });
 
   test('a queue of any size is planned once; a file that comes later waits before the queue is planned again', async (t) => {
     const acme = await Company.open(open, t);
