@@ -184,7 +184,7 @@ async function settle(
     logger.warn('a delivery of events failed; will retry', {
       ...{ ...of, failures: retry.failures, retryAt: new Date(retry.nextAt).toISOString() },
     });
-  } else if (await giveUp(tx, subscriber, outcome.detail, at))
+  } else if (await giveUp(tx, subscriber, { owner, reason: outcome.detail, at }))
     logger.error('disabled a subscriber of events that can no longer be reached', {
       ...of,
       failures: subscriber.failures + 1,
@@ -201,6 +201,8 @@ async function moveOn(
   next: Position,
   isDelivered: boolean,
 ): Promise<boolean> {
+  // First: where another node has the lease, that one moves the replay.
+  if (!(await advance(tx, { id, owner }, replay === null ? next : position, isDelivered))) return false;
   if (replay !== null) await advanceReplay(tx, replay.id, next);
-  return advance(tx, { id, owner }, replay === null ? next : position, isDelivered);
+  return true;
 }

@@ -1,8 +1,9 @@
 /** Adds an address for mail about an organization, and confirms it by a code that only its mail has. */
 import { createHash, randomInt, timingSafeEqual } from 'node:crypto';
 import { isAddress } from '../config/settings.js';
-import { lockSubscriber, updateSubscriber } from '../db/control/eventsubscribers.js';
-import type { Org } from '../db/control/orgs.js';
+import type { Queryable } from '../db/connection.js';
+import { listSubscribers, lockSubscriber, updateSubscriber } from '../db/control/eventsubscribers.js';
+import { lockOrg, type Org } from '../db/control/orgs.js';
 import { lastDirectoryEvent } from '../db/directory/events.js';
 import { typesOfCategories, usualCategories } from '../events/mail/categories.js';
 import { composeMail } from '../events/mail/compose.js';
@@ -11,7 +12,6 @@ import { OperationError } from './error.js';
 import {
   type CodeOptions,
   findByAddress,
-  listNotifications,
   lockByAddress,
   type Notification,
   readEvents,
@@ -19,7 +19,7 @@ import {
   toNotification,
 } from './notifyaddress.js';
 import { addSubscriber, enableIn, getSubscriber, mailKind } from './subscribers.js';
-import type { Workplace } from './workplace.js';
+import { noOrganization, type Workplace } from './workplace.js';
 
 const mostOfOrg = 50;
 const codeDigits = 8;
@@ -40,17 +40,6 @@ export async function addNotification(
   if (!isAddress(to)) throw new OperationError('usage', `"${address}" is not an email address`);
   const categories = events === undefined ? [...usualCategories] : readEvents(events);
   requireMailServer(workplace);
-  const others = await listNotifications(workplace, org.id);
-  const same = others.find((one) => one.address.toLowerCase() === to.toLowerCase());
-  if (same !== undefined)
-    throw new OperationError(
-      'refused',
-      same.state === 'unconfirmed'
-        ? `${to} was added already, and is not confirmed: send it another code with "dropslot notify resend ${org.id} ${to}"`
-        : `${to} gets mail about ${org.id} already; change it with "dropslot notify set ${org.id} ${to} --events …"`,
-    );
-  if (others.length >= mostOfOrg)
-    throw new OperationError('refused', `${org.id} has ${mostOfOrg} addresses, the most that are possible`);
   const code = makeCode();
   const options: CodeOptions = { address: to, codeHash: hashCode(code), sentAt: workplace.now() };
   const id = await addSubscriber(
@@ -60,10 +49,27 @@ export async function addNotification(
       ...{ org: org.id, types: typesOfCategories(categories), options: { ...options } },
       ...{ secret: null, description: null },
     },
-    unconfirmed,
+    // Many at once would send more mails to strangers than an organization may.
+    { disabledBecause: unconfirmed, first: (tx) => requireRoom(tx, org.id, to) },
   );
   await sendCode(workplace, org, id, to, code);
   return toNotification(await getSubscriber(workplace, mailKind, id));
+}
+
+/** Holds the organization until the address is added. @throws OperationError `refused` */
+async function requireRoom(tx: Queryable, org: string, to: string): Promise<void> {
+  if ((await lockOrg(tx, org, true)) === null) throw noOrganization(org);
+  const others = (await listSubscribers(tx, mailKind.kind, org)).map(toNotification);
+  const same = others.find((one) => one.address.toLowerCase() === to.toLowerCase());
+  if (same !== undefined)
+    throw new OperationError(
+      'refused',
+      same.state === 'unconfirmed'
+        ? `${to} was added already, and is not confirmed: send it another code with "dropslot notify resend ${org} ${to}"`
+        : `${to} gets mail about ${org} already; change it with "dropslot notify set ${org} ${to} --events …"`,
+    );
+  if (others.length >= mostOfOrg)
+    throw new OperationError('refused', `${org} has ${mostOfOrg} addresses, the most that are possible`);
 }
 
 /** Sends another code, in place of the first. @throws OperationError as addNotification */

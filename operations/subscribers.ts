@@ -90,16 +90,17 @@ export function readTypes(text: string): string[] {
   return patterns;
 }
 
-/** Adds a subscriber that gets the events from now on, or once it is enabled; its id. */
+/** Adds a subscriber that gets the events from now on, or once it is enabled; its id. @param first in the same transaction */
 export async function addSubscriber(
   workplace: Workplace,
   { kind, noun }: SubscriberKind,
   subscriber: Omit<NewSubscriber, 'id' | 'kind'>,
-  disabledBecause: string | null = null,
+  { disabledBecause = null, first }: { disabledBecause?: string | null; first?: (tx: Queryable) => Promise<void> } = {},
 ): Promise<string> {
   const id = `sub_${randomBytes(8).toString('hex')}`;
   const last = await lastDirectoryEvent(workplace.directory.read);
   await workplace.control.transact(async (tx) => {
+    await first?.(tx);
     if ((await listSubscribers(tx)).length >= mostSubscribers)
       throw new OperationError('refused', `there are ${mostSubscribers} subscribers, the most that are possible`);
     await insertSubscriber(tx, { id, kind, ...subscriber }, last, workplace.now());

@@ -281,9 +281,14 @@ export async function postpone(
   await db('subscribers').where({ id, lease_owner: owner }).update({ next_at: nextAt });
 }
 
-/** Disables a subscriber whose receiver does not answer, with an event that says so; false: it was disabled or removed. */
-export async function giveUp(tx: Queryable, { id, org, kind, failures }: Subscriber, reason: string, at: number) {
-  if (!(await disableSubscriber(tx, id, reason))) return false;
+/** Disables a subscriber whose receiver does not answer, with an event that says so; false: it was disabled or removed, or another node has its lease. */
+export async function giveUp(
+  tx: Queryable,
+  { id, org, kind, failures }: Subscriber,
+  { owner, reason, at }: { owner: string; reason: string; at: number },
+): Promise<boolean> {
+  const leased = tx('subscribers').where({ id, state: 'enabled', lease_owner: owner });
+  if ((await leased.update({ state: 'disabled', reason })) === 0) return false;
   const data = { subscriber: id, kind, reason, failures: failures + 1 };
   await recordEvent(tx, { at, org, type: 'webhook.disabled', subject: id, data });
   return true;

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { createSilentLogger } from '../../config/logger.js';
 import { insertReplay, listDeliveries } from '../../db/control/eventdeliveries.js';
 import { lastEvent, readEvents, recordEvent } from '../../db/control/events.js';
 import { enableSubscriber, takeLease } from '../../db/control/eventsubscribers.js';
 import { lastDirectoryEvent } from '../../db/directory/events.js';
+import { deliverNext } from '../../events/attempt.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases, openFresh } from '../support/databases.js';
 import { deliverTo, placeOf, Receiver, subscribe } from '../support/events.js';
@@ -71,6 +73,37 @@ onBothDatabases('deliveries', (open) => {
     await receiver.until(() => receiver.events().length === 1);
     await deliveries.stop();
   });
+});
+
+onBothDatabases('a node that has lost its lease while its receiver was waited for', (open) => {
+  for (const answer of [
+    { result: 'delivered', detail: 'ok' },
+    { result: 'gone', detail: 'HTTP 410' },
+  ] as const)
+    test(`${answer.result}: it moves no replay, and disables nothing`, async (t) => {
+      const databases = await open(t);
+      const { control } = databases;
+      await subscribe(databases, { id: 's' });
+      for (let at = 1; at <= 3; at++) await recordEvent(control.write, event('org.added', at));
+      const { position } = await placeOf(databases, 's');
+      const to = { control: (await lastEvent(control.read))!, directory: 0 };
+      await insertReplay(control.write, { subscriber: 's', filter: {}, position: { ...position, control: 0 }, to });
+      assert.ok(await takeLease(control.write, 's', 'this', 1_000, 60_000));
+      const deps = { ...databases, logger: createSilentLogger(), now: () => 1_000, owner: 'this' };
+      const deliver = async () => {
+        assert.ok(await takeLease(control.write, 's', 'other', 70_000, 60_000));
+        return answer;
+      };
+      const before = await control.read('event_replays');
+      await deliverNext(
+        deps,
+        await placeOf(databases, 's'),
+        { kind: 'test', concurrency: 1, deliver },
+        new AbortController().signal,
+      );
+      assert.deepEqual(await control.read('event_replays'), before);
+      assert.equal((await placeOf(databases, 's')).state, 'enabled');
+    });
 });
 
 const sqlite = (t: Parameters<typeof openFresh>[0]) => openFresh(t, 'sqlite');

@@ -96,6 +96,18 @@ onBothDatabases('an address whose mail was taken, and the answer lost', (open) =
   });
 });
 
+onBothDatabases('addresses that are added at once', (open) => {
+  test('are no more than an organization may have, and each once', async (t) => {
+    const { place, mails } = await openMailPlace(t, open);
+    const addresses = Array.from({ length: 58 }, (_, at) => `hr${at % 55}@acme.test`);
+    const added = await Promise.allSettled(addresses.map((to) => addNotification(place, 'acme', to, undefined)));
+    assert.equal(added.filter(({ status }) => status === 'fulfilled').length, 50);
+    const listed = (await listNotifications(place, 'acme')).map(({ address }) => address);
+    assert.equal(new Set(listed).size, 50);
+    assert.equal(mails.length, 50);
+  });
+});
+
 test('people of an organization read what the mail server answered, and not where it stands', async (t) => {
   const { place, state } = await openMailPlace(t);
   const ofOrg = { ...place, isOfOrg: true };

@@ -327,7 +327,7 @@ test('every answer fits the schema of its route', async (t) => {
     place,
     mailKind,
     { ...unconfirmed, secret: null, description: null },
-    'its address is not confirmed',
+    { disabledBecause: 'its address is not confirmed' },
   );
   assert.equal((await good('GET', mails)).json.items.length, 1);
   assert.equal((await good('GET', mail, ann)).json.state, 'unconfirmed');
