@@ -93,7 +93,10 @@ export async function listUnfinishedRuns(db: Queryable): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-const columns = { entryId: 'entries.id', org: 'org_id', dir: 'dir', name: 'name', blobId: 'blob_id' };
+const columns = {
+  ...{ entryId: 'entries.id', org: 'entries.org_id' },
+  ...{ dir: 'entries.dir', name: 'entries.name', blobId: 'entries.blob_id' },
+};
 
 function settledBefore(db: Queryable, states: string[], before: number, limit: number): Promise<ExpiredFile[]> {
   return db('uploads')
