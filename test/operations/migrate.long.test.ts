@@ -185,6 +185,17 @@ test('a copy that differs is not switched to', async (t) => {
   await at(onPostgres, async (place) => assert.deepEqual((await proveAudit(place, null)).flaws, []));
 });
 
+test('numbers that PostgreSQL gives to a plan, while the databases are held still, do not stop the move', async (t) => {
+  const { settings, url, onPostgres, move } = await openInstallation(t);
+  await move(url, settings);
+  const onStep = async (step: string) => {
+    if (step === 'filled')
+      await tamper(onPostgres.database, "SELECT nextval('dropslot_directory.users_id_seq') FROM generate_series(1, 3)");
+  };
+  await move('sqlite', onPostgres, { onStep });
+  await isInUse(settings);
+});
+
 test('changes that no note tells are found by the comparison, and the table is compared as a whole from then on', async (t) => {
   const { acme, settings, url, onPostgres, move } = await openInstallation(t);
   const { write } = acme.databases.directory;
