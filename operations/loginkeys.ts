@@ -16,7 +16,7 @@ import { type ParsedKey, type ParseOptions, parsePublicKeys } from '../keys/logi
 import { OperationError } from './error.js';
 import { refuseWithoutYes } from './keychanges.js';
 import { type KeyState, type KeyTerms, remarkKeys, stateOfKey } from './keyterms.js';
-import { noOrganization, type Workplace } from './workplace.js';
+import { lockOrganization, type Workplace } from './workplace.js';
 
 /** A login key as surfaces show it: never with the hash of a password. */
 export interface LoginKeyView extends Omit<LoginKey, 'secret'> {
@@ -142,8 +142,7 @@ export async function setKey(
   const change = wanted.expiresAt === null ? { ...wanted, replacedBy: null, replacedAt: null } : wanted;
   await workplace.org(orgId);
   const key = await workplace.control.transact(async (tx) => {
-    const org = await lockOrg(tx, orgId, true);
-    if (org === null) throw noOrganization(orgId);
+    const org = await lockOrganization(tx, orgId);
     refuseWithoutYes(workplace, org);
     await first?.(tx);
     const before = await findKey(workplace, org, prefix, tx);

@@ -3,7 +3,7 @@ import { createHash, randomInt, timingSafeEqual } from 'node:crypto';
 import { isAddress } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import { listSubscribers, lockSubscriber, updateSubscriber } from '../db/control/eventsubscribers.js';
-import { lockOrg, type Org } from '../db/control/orgs.js';
+import type { Org } from '../db/control/orgs.js';
 import { lastDirectoryEvent } from '../db/directory/events.js';
 import { typesOfCategories, usualCategories } from '../events/mail/categories.js';
 import { composeMail } from '../events/mail/compose.js';
@@ -19,7 +19,7 @@ import {
   toNotification,
 } from './notifyaddress.js';
 import { addSubscriber, enableIn, getSubscriber, mailKind } from './subscribers.js';
-import { noOrganization, type Workplace } from './workplace.js';
+import { lockOrganization, type Workplace } from './workplace.js';
 
 const mostOfOrg = 50;
 const codeDigits = 8;
@@ -58,7 +58,7 @@ export async function addNotification(
 
 /** Holds the organization until the address is added. @throws OperationError `refused` */
 async function requireRoom(tx: Queryable, org: string, to: string): Promise<void> {
-  if ((await lockOrg(tx, org, true)) === null) throw noOrganization(org);
+  await lockOrganization(tx, org);
   const others = (await listSubscribers(tx, mailKind.kind, org)).map(toNotification);
   const same = others.find((one) => one.address.toLowerCase() === to.toLowerCase());
   if (same !== undefined)

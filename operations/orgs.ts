@@ -26,7 +26,7 @@ import { mergeOptions } from './orgsettings/optionrows.js';
 import { checkOrgId, describeChange, fieldDefaults, type OrgFields } from './orgsettings/orgsettings.js';
 import { refuseUnknownPgpKeys } from './pgp.js';
 import { requestSftp, requirePlan, requireRequest } from './sftpaccess.js';
-import { noOrganization, type Workplace } from './workplace.js';
+import { lockOrganization, type Workplace } from './workplace.js';
 
 export interface AddedOrg {
   org: Org;
@@ -170,8 +170,7 @@ export async function setOrganization(
 
 /** Merges into the organization as it is under its lock: options and limits are stored whole, and others change them too. */
 async function changeOrg(tx: Queryable, place: Workplace, id: string, given: FieldsToSet, owner: Owner | null) {
-  const before = await lockOrg(tx, id, true);
-  if (before === null) throw noOrganization(id);
+  const before = await lockOrganization(tx, id);
   const fields: OrgFields = typeof given === 'function' ? given(before) : given;
   const { limits, options, ...plain } = fields;
   const change: OrgChange = { ...plain };
@@ -262,8 +261,7 @@ export function disableOrganization(place: Workplace, id: string): Promise<Org> 
 async function setEnabled(place: Workplace, id: string, enabled: boolean, check: (org: Org) => void): Promise<Org> {
   await place.org(id);
   await place.control.transact(async (tx) => {
-    const org = await lockOrg(tx, id, true);
-    if (org === null) throw noOrganization(id);
+    const org = await lockOrganization(tx, id);
     check(org);
     if (org.enabled === enabled) return;
     await updateOrg(tx, id, enabled ? { enabled, slotsFrom: place.now() } : { enabled });

@@ -1,8 +1,7 @@
 /** Changes for one state only: in the transaction of the change it is compared again, where no other change can come between. */
 import type { Db, Half } from '../db/connection.js';
-import { lockOrg } from '../db/control/orgs.js';
 import { lockDirectory } from '../db/directory/directory.js';
-import { noOrganization, type Workplace } from './workplace.js';
+import { lockOrganization, type Workplace } from './workplace.js';
 
 export type { Half } from '../db/connection.js';
 
@@ -21,8 +20,7 @@ export function onlyWhile(workplace: Workplace, half: Half, id: string, compare:
 function guardControl(workplace: Workplace, id: string, compare: Compare): Workplace {
   const { control } = workplace;
   const transact = beginWith(control, async (tx) => {
-    const org = await lockOrg(tx, id, true);
-    if (org === null) throw noOrganization(id);
+    const org = await lockOrganization(tx, id);
     await compare({ ...workplace, org: async () => org, control: { ...control, read: tx } });
   });
   return { ...workplace, control: { ...control, transact } };

@@ -1,11 +1,11 @@
 /** SFTP access of an organization: its plan must include it, an admin must request it, and an operator must enable it. */
 import { hasSftp, type Settings } from '../config/settings.js';
 import { recordAudit } from '../db/control/audit.js';
-import { lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
+import { type Org, updateOrg } from '../db/control/orgs.js';
 import { findUser } from '../db/directory/users.js';
 import { emailKey } from '../importer/read/normalize.js';
 import { OperationError } from './error.js';
-import { noOrganization, type Workplace } from './workplace.js';
+import { lockOrganization, type Workplace } from './workplace.js';
 
 /**
  * Records the request of an admin. An operator grants it with `orgs enable`.
@@ -16,8 +16,7 @@ export async function requestSftp(place: Workplace, id: string, email: string): 
   const at = place.now();
   // Under the lock, so that neither a change of the plan nor an erasure of the admin is overtaken.
   await place.control.transact(async (tx) => {
-    const org = await lockOrg(tx, id, true);
-    if (org === null) throw noOrganization(id);
+    const org = await lockOrganization(tx, id);
     requirePlan(place.settings, org.plan, id);
     const user = await findUser(place.directory.read, id, emailKey(email.trim()));
     if (user === null || !user.isAdmin || user.status !== 'active')

@@ -1,7 +1,7 @@
 /** The argument of every operation: both databases, the data folder, the keys, the clock, and the actor for the audit trail. */
 import type { Settings } from '../config/settings.js';
-import type { Db } from '../db/connection.js';
-import type { Org } from '../db/control/orgs.js';
+import type { Db, Queryable } from '../db/connection.js';
+import { lockOrg, type Org } from '../db/control/orgs.js';
 import type { HookSource } from '../importer/hooks/load.js';
 import type { MasterKey } from '../keys/master/master.js';
 import type { KnownSecrets, MasterSecrets } from '../keys/master/secrets.js';
@@ -57,6 +57,13 @@ export interface WorkplaceOptions {
 /** Also for an organization that exists, and that a caller must not know of. */
 export function noOrganization(id: string): OperationError {
   return new OperationError('not_found', `no organization "${id}"; see "dropslot orgs list"`);
+}
+
+/** Holds an organization as it is until the transaction ends. @throws OperationError `not_found` */
+export async function lockOrganization(tx: Queryable, id: string): Promise<Org> {
+  const org = await lockOrg(tx, id, true);
+  if (org === null) throw noOrganization(id);
+  return org;
 }
 
 /** Opens a workplace; `app/` has the one that opens it. @throws OperationError `not_found` when there is no data; DatabaseError */

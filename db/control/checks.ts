@@ -3,7 +3,7 @@ import type { Queryable } from '../connection.js';
 import { recordAudit } from './audit.js';
 import { type BlobRow, deleteBlobsWithoutNames, insertBlob } from './blobs.js';
 import { deleteEntry, ensureFolders, insertEntry, lockEntry } from './entries.js';
-import type { ExpiredFile } from './retention.js';
+import { type ExpiredFile, expiredColumns } from './retention.js';
 import type { CheckVerdict } from './uploads.js';
 
 /** dry_run: a file below `/dry-run`; queued: a file that the next slot imports. */
@@ -359,7 +359,7 @@ export function listSpentFiles(db: Queryable, before: number, limit: number): Pr
     .where('uploads.state', 'checked')
     .where('uploads.checked_at', '<', before)
     .limit(limit)
-    .select({ entryId: 'entries.id', org: 'entries.org_id', dir: 'dir', name: 'name', blobId: 'entries.blob_id' });
+    .select<ExpiredFile[]>(expiredColumns);
 }
 
 /** Whether it is still there, and no rename has taken it out of its folder; none does before the transaction ends. */

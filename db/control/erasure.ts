@@ -1,12 +1,13 @@
 /** The rows of stored files that are sealed anew, or removed, because a person is erased. All but reads join a transaction. */
 import type { Queryable } from '../connection.js';
 import { type BlobRow, insertBlob } from './blobs.js';
+import { pathOf } from './treelayout.js';
 import type { UploadState } from './uploads.js';
 
 /** The virtual paths of a blob; of an upload that has no name now, the path that it came by. */
 export async function listNamesOf(db: Queryable, org: string, blobId: string): Promise<string[]> {
   const entries = await db('entries').where({ org_id: org, blob_id: blobId }).select('dir', 'name');
-  if (entries.length > 0) return entries.map(({ dir, name }) => `${dir === '/' ? '' : dir}/${name}`);
+  if (entries.length > 0) return entries.map(pathOf);
   return db('uploads').where({ org_id: org, blob_id: blobId }).pluck('path');
 }
 

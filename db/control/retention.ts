@@ -93,7 +93,8 @@ export async function listUnfinishedRuns(db: Queryable): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-const columns = {
+/** The columns of an ExpiredFile, in a query of `entries`. */
+export const expiredColumns = {
   ...{ entryId: 'entries.id', org: 'entries.org_id' },
   ...{ dir: 'entries.dir', name: 'entries.name', blobId: 'entries.blob_id' },
 };
@@ -106,7 +107,7 @@ function settledBefore(db: Queryable, states: string[], before: number, limit: n
     .where(isBelow(archiveRoot, 'entries.dir'))
     .orderBy(['entries.org_id', 'entries.id'])
     .limit(limit)
-    .select<ExpiredFile[]>(columns);
+    .select<ExpiredFile[]>(expiredColumns);
 }
 
 function writtenBefore(db: Queryable, root: string, before: number, limit: number): Promise<ExpiredFile[]> {
@@ -117,7 +118,7 @@ function writtenBefore(db: Queryable, root: string, before: number, limit: numbe
     .where(isBelow(root, 'entries.dir'))
     .orderBy(['org_id', 'id'])
     .limit(limit)
-    .select<ExpiredFile[]>(columns);
+    .select<ExpiredFile[]>(expiredColumns);
 }
 
 function writtenIn(db: Queryable, dirs: readonly string[], before: number, limit: number): Promise<ExpiredFile[]> {
@@ -128,5 +129,5 @@ function writtenIn(db: Queryable, dirs: readonly string[], before: number, limit
     .where('created_at', '<=', before)
     .orderBy(['org_id', 'id'])
     .limit(limit)
-    .select<ExpiredFile[]>(columns);
+    .select<ExpiredFile[]>(expiredColumns);
 }
