@@ -6,12 +6,17 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { newKeyPair, writeKeyFile } from '../../support/keys.js';
 import { missing, type Ran } from '../../support/peers.js';
+import { until } from '../../support/session.js';
 import { succeed } from '../cases.js';
 import { type Client, quote, type Running, type Step, versionOf } from '../client.js';
 import type { Seat } from '../seat.js';
 import { sshOptions } from './openssh.js';
 
-/** Runs a shell script whose working folder is the mounted root; the mount is gone at its end. */
+/**
+ * Runs a shell script whose working folder is the mounted root; the mount is gone at its end. The kernel tells sshfs of a
+ * close without waiting for it, and an unmount at that moment drops it: a look at a name that nothing knows goes to the
+ * server after it. ssh outlives sshfs, and the server answers neither: its log tells when the session has ended.
+ */
 function startMounted(seat: Seat, script: readonly string[]): Running {
   const mount = mkdtempSync(join(seat.folder, 'mount-'));
   const { org, host, port } = seat;
@@ -27,7 +32,7 @@ function startMounted(seat: Seat, script: readonly string[]): Running {
   ];
   const lines = [
     `${sshfs.map(quote).join(' ')} & daemon=$!`,
-    'trap "cd /; fusermount -u -z $mount; wait $daemon" EXIT',
+    'trap "stat nothing-yet >/dev/null 2>&1 || true; cd /; fusermount -u -z $mount; wait $daemon" EXIT',
     'until mountpoint -q $mount; do kill -0 $daemon || exit 70; sleep 0.05; done',
     'cd $mount',
     'set -e',
@@ -38,7 +43,13 @@ function startMounted(seat: Seat, script: readonly string[]): Running {
     running.kill();
     spawnSync('fusermount', ['-u', '-z', mount]);
   };
-  return { kill, ended: running.ended };
+  const countLogouts = () => seat.log().filter((line) => line.message === 'logged out' && line.org === org).length;
+  const before = countLogouts();
+  const ended = running.ended.then(async (ran) => {
+    await until(() => countLogouts() > before, 'the end of the session');
+    return ran;
+  });
+  return { kill, ended };
 }
 
 function say(step: Step): string {
