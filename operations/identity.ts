@@ -2,7 +2,7 @@
 import { recordAudit } from '../db/control/audit.js';
 import { overtakeAll } from '../db/control/holds.js';
 import { countSealedTo, countSealedToOthers, recordSealedTo } from '../db/control/identityrotation.js';
-import { listOrgs, lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
+import { listOrgs, type Org, updateOrg } from '../db/control/orgs.js';
 import { forgetAllPartials } from '../db/control/partials.js';
 import { dropOwnPgpKeys } from '../db/control/pgpkeys.js';
 import { lockIdleRuns } from '../db/control/runs.js';
@@ -15,7 +15,7 @@ import { removePartials } from '../storage/partials.js';
 import { OperationError } from './error.js';
 import { countBusyRuns } from './identityrotation.js';
 import { atKeys } from './keylock.js';
-import type { Workplace } from './workplace.js';
+import { lockOrganization, type Workplace } from './workplace.js';
 
 export interface ExportedIdentity {
   org: string;
@@ -91,7 +91,7 @@ export async function destroyIdentity(workplace: Workplace, orgId: string): Prom
     const { recipient } = await workplace.org(orgId);
     if ((await countBusyRuns(workplace, orgId)) > 0) throw importRuns(orgId);
     const { withdrawn, partials } = await control.transact(async (tx) => {
-      const org = (await lockOrg(tx, orgId, true))!;
+      const org = await lockOrganization(tx, orgId);
       if (org.sealedIdentity === null)
         throw new OperationError('refused', `the identity of ${orgId} was destroyed earlier`);
       if (!(await lockIdleRuns(tx, orgId))) throw importRuns(orgId);

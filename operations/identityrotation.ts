@@ -15,7 +15,7 @@ import {
   type Rewrapped,
   recordRewrapped,
 } from '../db/control/identityrotation.js';
-import { lockOrg, type Org, updateOrg } from '../db/control/orgs.js';
+import { type Org, updateOrg } from '../db/control/orgs.js';
 import { listAllPartials } from '../db/control/partials.js';
 import { changePgpKey, listPgpKeysToReseal } from '../db/control/pgpkeys.js';
 import { findApplied } from '../importer/run/apply.js';
@@ -30,7 +30,7 @@ import { isFileOpenedBy, type RewrapStep, rewrapBlob, sweepRewraps } from '../st
 import { recoverUnsynced, settleUnsynced, unsyncedPlaceOf } from '../storage/unsynced.js';
 import { OperationError } from './error.js';
 import { atKeys } from './keylock.js';
-import type { Workplace } from './workplace.js';
+import { lockOrganization, type Workplace } from './workplace.js';
 
 /** The steps that a crash can follow: the new identity seals, a batch of files is rewrapped and recorded, all is proven. */
 export type RotationStep = 'begun' | RewrapStep | 'recorded' | 'proven';
@@ -97,7 +97,7 @@ async function beginRotation(workplace: Workplace, orgId: string): Promise<Org> 
   const made = await createOrgIdentity(master.recipient, workplace.settings.recipientType);
   const at = workplace.now();
   await workplace.control.transact(async (tx) => {
-    const org = (await lockOrg(tx, orgId, true))!;
+    const org = await lockOrganization(tx, orgId);
     // A copy of a file would keep its old header.
     const { movingTo } = await readBlobPlace(tx);
     if (movingTo !== null)
@@ -126,7 +126,7 @@ async function resealPgpKeys(workplace: Workplace, org: Org): Promise<void> {
   for (const { fingerprint } of await listPgpKeysToReseal(workplace.control.read, org.id, sealedTo)) {
     const identities = await workplace.identity(org);
     await workplace.control.transact(async (tx) => {
-      await lockOrg(tx, org.id, true);
+      await lockOrganization(tx, org.id);
       const keys = await listPgpKeysToReseal(tx, org.id, sealedTo);
       for (const { id, sealedPrivateKey } of keys.filter((key) => key.fingerprint === fingerprint)) {
         const sealed = await sealText(org.recipient, await openText(identities, sealedPrivateKey ?? ''));
@@ -187,7 +187,7 @@ async function finishRotation(
   await recoverUnsynced(unsyncedPlaceOf(workplace.control, workplace.paths), true);
   await options.onStep?.('proven');
   rotation.isFinished = await workplace.control.transact(async (tx) => {
-    const now = (await lockOrg(tx, org.id, true))!;
+    const now = await lockOrganization(tx, org.id);
     // Files that were closed since the last pass are rewrapped first, and a run that reads the old files ends first.
     if ((await countSealedTo(tx, org.id, oldKeyIds(org))) > 0) return false;
     if ((await listUnendedRuns(tx, org.id)).some(({ state }) => state === 'running')) return false;

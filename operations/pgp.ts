@@ -1,7 +1,7 @@
 /** OpenPGP keys of an organization: its own, to which its files are encrypted, and the public keys of its customer's programs. */
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
-import { lockOrg, type Org } from '../db/control/orgs.js';
+import type { Org } from '../db/control/orgs.js';
 import {
   changePgpKey,
   listPgpKeys,
@@ -17,7 +17,7 @@ import { PgpError } from '../keys/pgp/error.js';
 import { generatePgpKey, type PgpKeyFacts, type PgpKeyType, pgpKeyTypes, readPgpKey } from '../keys/pgp/pgpkey.js';
 import { OperationError } from './error.js';
 import { readExpiry } from './keyterms.js';
-import type { Workplace } from './workplace.js';
+import { lockOrganization, type Workplace } from './workplace.js';
 
 export { type PgpKeyType, pgpKeyTypes };
 
@@ -121,7 +121,7 @@ export async function importPgpKey(
     );
   const { control, now, actor } = workplace;
   await control.transact(async (tx) => {
-    await lockOrg(tx, orgId, true);
+    await lockOrganization(tx, orgId);
     const row = toRow(orgId, 'customer', key, now());
     await savePgpKey(tx, { ...row, sealedPrivateKey: null, sealedTo: null });
     const detail = { kind: 'customer', algorithm: key.algorithm };
@@ -157,7 +157,7 @@ export async function exportPublicPgpKey(
 export async function revokePgpKey(workplace: Workplace, orgId: string, fingerprint: string): Promise<PgpKeyView> {
   const { control, now, actor } = workplace;
   const revoked = await control.transact(async (tx) => {
-    const org = (await lockOrg(tx, orgId, true)) ?? (await workplace.org(orgId));
+    const org = await lockOrganization(tx, orgId);
     const key = pick(await listPgpKeys(tx, orgId), fingerprint);
     if (key === null) throw new OperationError('not_found', `${orgId} has no PGP key ${fingerprint}`);
     if (key.kind === 'customer' && org.options.reportsTo === key.fingerprint)
@@ -223,7 +223,7 @@ async function saveOwn(
 ): Promise<PgpKeyView> {
   const { control, now, actor } = workplace;
   await control.transact(async (tx) => {
-    const org = (await lockOrg(tx, orgId, true))!;
+    const org = await lockOrganization(tx, orgId);
     if (org.sealedIdentity === null)
       throw new OperationError(
         'refused',

@@ -151,19 +151,17 @@ async function take(
   signal: AbortSignal | undefined,
 ): Promise<BegunDownload | null> {
   const { control, now } = workplace;
-  const { download } = found;
-  const attempts = download.attempts + 1;
   const at = now();
-  const isTaken = await control.transact(async (tx) => {
-    const locked = await lockDownload(tx, download.hash);
-    if (locked === null || !isUsable(locked, at)) return false;
-    if (!(await holdDownload(tx, locked, { attempts, busyUntil: at + busyMs, againUntil: at + againMs }))) return false;
-    await recordDownload(tx, found, 'export.downloaded', at, { address, attempt: attempts });
-    return true;
+  const held = await control.transact(async (tx) => {
+    const locked = await lockDownload(tx, found.download.hash);
+    if (locked === null || !isUsable(locked, at)) return null;
+    const change = { attempts: locked.attempts + 1, busyUntil: at + busyMs, againUntil: at + againMs };
+    if (!(await holdDownload(tx, locked, change))) return null;
+    await recordDownload(tx, found, 'export.downloaded', at, { address, attempt: change.attempts });
+    return { ...locked, ...change };
   });
-  if (!isTaken) return null;
-  const content = readTaken(workplace, found, { ...download, attempts }, signal);
-  return { name: download.name, size: found.size, content };
+  if (held === null) return null;
+  return { name: held.name, size: found.size, content: readTaken(workplace, found, held, signal) };
 }
 
 async function* readTaken(

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { redactRuns, renameMentions } from '../../db/control/erasednames.js';
-import { lockOrg, type Org, updateOrg } from '../../db/control/orgs.js';
+import { type Org, updateOrg } from '../../db/control/orgs.js';
 import { noteDirectoryWrites } from '../../db/control/pair.js';
 import { forgetPartialsBefore } from '../../db/control/partials.js';
 import { findRun } from '../../db/control/runs.js';
@@ -27,7 +27,7 @@ import { removePartials } from '../../storage/partials.js';
 import { eraseBytes } from '../erasebytes.js';
 import { OperationError } from '../error.js';
 import { countBusyRuns } from '../identityrotation.js';
-import type { Workplace } from '../workplace.js';
+import { lockOrganization, type Workplace } from '../workplace.js';
 import { type ErasedFromFiles, eraseFromFiles } from './erasedfiles.js';
 import { createPathRedactor, createRecordRedactor, createValueRedactor, type Person } from './redact.js';
 
@@ -203,7 +203,7 @@ export async function readmitUser(workplace: Workplace, orgId: string, who: stri
 async function keyedOrg(workplace: Workplace, orgId: string): Promise<Org> {
   await workplace.org(orgId);
   return workplace.control.transact(async (tx) => {
-    const org = (await lockOrg(tx, orgId, true))!;
+    const org = await lockOrganization(tx, orgId);
     if ((org.erasureKey ?? null) !== null) return org;
     const erasureKey = randomBytes(32).toString('hex');
     await updateOrg(tx, orgId, { erasureKey });
@@ -377,7 +377,7 @@ async function recordReceipt(
   // A directory of a time before the erasure would have the person again.
   const writes = await readWrites(workplace.directory.read);
   await control.transact(async (tx) => {
-    const { options, sftpRequest } = (await lockOrg(tx, org.id, true))!;
+    const { options, sftpRequest } = await lockOrganization(tx, org.id);
     const isErased = (email: string) => addresses.includes(emailKey(email));
     const kept = options.protected?.filter((email) => !isErased(email));
     if (kept !== undefined && kept.length !== options.protected!.length) {

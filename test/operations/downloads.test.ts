@@ -12,6 +12,7 @@ import { deactivateUser } from '../../operations/people/users.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { Company, csv, importMoment } from '../support/company.js';
 import { onBothDatabases, openFresh } from '../support/databases.js';
+import { beforeTransaction } from '../support/interleave.js';
 import { openMailbox } from '../support/mailbox.js';
 import { workplaceOn } from '../support/workplace.js';
 
@@ -111,6 +112,22 @@ test('a download that broke off may begin again for some minutes, five times in 
   }
   assert.equal(await offerDownload(place, token), null);
   assert.equal((await actions()).filter((action) => action === 'export.download_broken').length, 5);
+  // The attempts of two who found the link at the same moment count twice.
+  const shared = await send();
+  const meanwhile = async () => {
+    const { content } = (await beginDownload(place, shared.token, null))!;
+    await content.next();
+    await content.return(undefined);
+  };
+  const slower = await beginDownload(
+    { ...place, control: beforeTransaction(place.control, meanwhile) },
+    shared.token,
+    null,
+  );
+  await slower!.content.next();
+  await slower!.content.return(undefined);
+  for (let n = 0; n < 3; n++) await meanwhile();
+  assert.equal(await offerDownload(place, shared.token), null);
   const late = await send();
   const { content } = (await beginDownload(place, late.token, null))!;
   await content.next();
