@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ownerEmail } from './company.js';
 import { askDropslot, startDropslot } from './program.js';
 import type { Stage } from './show.js';
@@ -26,8 +27,20 @@ export async function openConsole(folder: string, { step, say }: Stage, keeps: b
   }
   // The page Connection shows the port of the settings.
   const server = await startDropslot(data, ['--port', String(await findPort(usualSftpPort))]);
+  await answers(`http://127.0.0.1:${port}/`);
   say('Open each link in a browser window of its own. Ctrl-C ends the server.');
   await server.ended;
+}
+
+/** The port for SFTP is open before the console's. @throws Error when nothing answers within 30 seconds */
+async function answers(url: string): Promise<void> {
+  for (const deadline = performance.now() + 30_000; ; await sleep(50))
+    try {
+      await (await fetch(url)).body?.cancel();
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
 }
 
 /** The usual port; where it is taken, a free one. */

@@ -1,5 +1,7 @@
 /** The demo of the README: it ends by itself, tells the essential facts, and can be run again. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +9,7 @@ import { test } from 'node:test';
 import { DateTime } from 'luxon';
 import { createCompany } from '../../demo/company.js';
 import { ProgramError, runProgram } from '../../demo/program.js';
+import { until } from '../support/session.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 async function runDemo(folder: string): Promise<string> {
@@ -40,7 +43,38 @@ test('the demo takes a company from sftp to users and teams, twice', async (cont
     near(/^Users: \d+ updated \(\d+ of them to be deactivated\)$/);
     if (existsSync('/usr/sbin/sshd')) near(/^on the server of globex the file is now in done: users\.csv\.pgp$/);
     near(/^npx dropslot .* users list acme$/);
+    near(/The web console: http:\/\/127\.0\.0\.1:\d+, served by "npm run demo -- --keep"$/);
   }
+});
+
+test('with --keep it serves the console, whose invitations open, until Ctrl-C', async (context) => {
+  const folder = join(temporaryFolder(context), 'demo');
+  const child = spawn(process.execPath, ['--import', 'tsx', 'demo/run.ts', folder, '--keep'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  context.after(() => child.kill('SIGKILL'));
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+    });
+  const ended = once(child, 'close');
+  const isServed = () => text.includes('Ctrl-C ends the server.');
+  await until(() => isServed() || child.exitCode !== null, 'the console of the demo', 300_000);
+  assert.ok(isServed(), text);
+  const address = /The web console: (http:\/\/127\.0\.0\.1:\d+), served now/.exec(text)?.[1];
+  assert.ok(address !== undefined, text);
+  const links = text.match(/http:\/\/127\.0\.0\.1:\d+\/\S+/g) ?? [];
+  assert.equal(links.length, 2, text);
+  for (const link of links) {
+    assert.ok(link.startsWith(`${address}/`));
+    const page = await fetch(link);
+    assert.equal(page.status, 200);
+    assert.match(await page.text(), /@(dropslot|acme)\.test/);
+  }
+  child.kill('SIGINT');
+  await ended;
+  await assert.rejects(fetch(address), 'its server has ended, too');
 });
 
 test('the demo removes nothing that it did not make', async (context) => {
