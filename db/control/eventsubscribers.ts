@@ -46,7 +46,7 @@ export type NewSubscriber = Pick<Subscriber, 'id' | 'kind' | 'org' | 'types' | '
     isFromStart?: boolean;
   };
 
-/** Adds a subscriber. @param directorySeq the last event of the directory */
+/** Adds a subscriber, unless another node has added one with this id meanwhile. @param directorySeq the last event of the directory */
 export async function insertSubscriber(
   tx: Queryable,
   subscriber: NewSubscriber,
@@ -65,13 +65,14 @@ export async function insertSubscriber(
     seenAt = null,
     isFromStart = false,
   } = subscriber;
-  await tx('subscribers').insert({
+  const place = isFromStart
+    ? { control_seq: 0, directory_seq: 0 }
+    : { control_seq: await lastEvent(tx), directory_seq: directorySeq };
+  const row = {
     ...{ id, kind, org_id: org, types: JSON.stringify(types), options: JSON.stringify(options) },
-    ...{ secret, description, state: 'enabled', created_at: now, name, seen_at: seenAt },
-    ...(isFromStart
-      ? { control_seq: 0, directory_seq: 0 }
-      : { control_seq: await lastEvent(tx), directory_seq: directorySeq }),
-  });
+    ...{ secret, description, state: 'enabled', created_at: now, name, seen_at: seenAt, ...place },
+  };
+  await tx('subscribers').insert(row).onConflict('id').ignore();
 }
 
 /** In the order in which they were added; `kind` and `org` null: of every kind, of all. */
