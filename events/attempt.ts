@@ -6,6 +6,7 @@ import { advanceReplay, endReplay, firstReplay, insertDelivery, type Replay } fr
 import {
   advance,
   giveUp,
+  type Held,
   longestWaitMs,
   noteFailure,
   type Position,
@@ -55,21 +56,23 @@ export async function deliverNext(
     return failReading(deps, subscriber, error as Error);
   }
   const { replay, place, part, mostTogether } = chosen;
+  const held = heldBy(deps, subscriber);
   if (part.events.length === 0) {
     await control.transact(async (tx) => {
-      if (replay === null) await moveOn(deps, tx, subscriber, null, part.next, false);
+      if (replay === null) await moveOn(tx, held, null, part.next, false);
       else await endReplay(tx, replay.id);
     });
     return replay === null ? 'idle' : 'delivered';
   }
   if (part.batchTo !== null && part.batchTo !== place.batchTo) {
     const begun = { ...part.next, directory: place.directory, batchTo: part.batchTo };
-    if (!(await control.transact((tx) => moveOn(deps, tx, subscriber, replay, begun, false)))) return 'idle';
+    if (!(await control.transact((tx) => moveOn(tx, held, replay, begun, false)))) return 'idle';
+    if (replay === null) held.position = begun;
   }
   const gatheredAt = Date.parse(part.events[0]!.at) + (deliverer.gather?.ms ?? 0);
   const isFull = part.events.length === mostTogether;
   if (replay === null && !isFull && gatheredAt > now() && gatheredAt < now() + longestWaitMs) {
-    await postpone(control.write, { id: subscriber.id, owner: deps.owner }, gatheredAt);
+    await postpone(control.write, held, gatheredAt);
     return 'idle';
   }
   await onStep?.('begun');
@@ -88,9 +91,13 @@ export async function deliverNext(
   await onStep?.('sent');
   // An attempt that the server's stop ended is none.
   if (stopping.aborted && outcome.result !== 'delivered') return 'idle';
-  const result = await control.transact((tx) => settle(deps, tx, { subscriber, replay, part, outcome, began }));
+  const result = await control.transact((tx) => settle(deps, tx, { subscriber, held, replay, part, outcome, began }));
   await onStep?.('noted');
   return result;
+}
+
+function heldBy({ owner }: AttemptDeps, { id, position, failures }: Subscriber): Held {
+  return { id, position, failures, owner };
 }
 
 async function choose(deps: AttemptDeps, subscriber: Subscriber, deliverer: Deliverer) {
@@ -103,17 +110,19 @@ async function choose(deps: AttemptDeps, subscriber: Subscriber, deliverer: Deli
 
 /** The receiver is not the cause: the attempt is made again after a growing pause, and never disables the subscriber. */
 async function failReading(deps: AttemptDeps, subscriber: Subscriber, error: Error): Promise<Progress> {
-  const { control, now, owner, logger, random = Math.random } = deps;
+  const { control, now, logger, random = Math.random } = deps;
   const at = now();
   const retry = planPause(subscriber, at, random);
   const { id, failures } = subscriber;
-  await control.transact(async (tx) => {
-    await noteFailure(tx, { id, owner }, retry);
+  const isNoted = await control.transact(async (tx) => {
+    if (!(await noteFailure(tx, heldBy(deps, subscriber), retry))) return false;
     await insertDelivery(tx, {
       ...{ subscriber: id, at, ms: 0, event: '', type: '', events: 0, attempt: failures + 1, outcome: 'failed' },
       detail: 'the events could not be read; see the log of the server',
     });
+    return true;
   });
+  if (!isNoted) return 'idle';
   const retryAt = new Date(retry.nextAt).toISOString();
   logger.error('could not read the events of a subscriber; will retry', {
     ...{ subscriber: id, failures: retry.failures, retryAt, reason: error.message.slice(0, 300) },
@@ -154,55 +163,64 @@ async function attempt(
 
 interface Attempted {
   subscriber: Subscriber;
+  held: Held;
   replay: Replay | null;
   part: Part;
   outcome: Outcome;
   began: number;
 }
 
-/** Notes how an attempt ended: in one transaction with the subscriber's place. */
-async function settle(
-  deps: AttemptDeps,
-  tx: Queryable,
-  { subscriber, replay, part, outcome, began }: Attempted,
-): Promise<Progress> {
-  const { now, logger, owner, random = Math.random } = deps;
-  const at = now();
+/** Notes how an attempt ended, in one transaction with the place of the subscriber; nothing where that is no longer as it was read. */
+async function settle(deps: AttemptDeps, tx: Queryable, attempted: Attempted): Promise<Progress> {
+  const { subscriber, held, replay, part, outcome, began } = attempted;
+  const at = deps.now();
   const isDelivered = outcome.result === 'delivered';
-  if (isDelivered && !(await moveOn(deps, tx, subscriber, replay, part.next, true))) return 'idle';
+  const isHeld = isDelivered ? await moveOn(tx, held, replay, part.next, true) : await fail(deps, tx, attempted, at);
+  // Only now: a subscriber that was removed has no log.
+  if (!isHeld) return 'idle';
   await insertDelivery(tx, {
     ...{ subscriber: subscriber.id, at: began, ms: Math.max(0, at - began), event: part.events[0]!.id },
     ...{ type: part.events.length > 1 ? 'batch' : part.events[0]!.type, events: part.events.length },
     ...{ attempt: subscriber.failures + 1, outcome: isDelivered ? 'delivered' : 'failed', detail: outcome.detail },
   });
-  if (isDelivered) return 'delivered';
+  return isDelivered ? 'delivered' : 'failed';
+}
+
+/** Plans the next attempt, or disables the subscriber; false: this node must note nothing of it. */
+async function fail(
+  { logger, random = Math.random }: AttemptDeps,
+  tx: Queryable,
+  { subscriber, held, outcome }: Attempted,
+  at: number,
+): Promise<boolean> {
   const retryAfterMs = outcome.result === 'failed' ? (outcome.retryAfterMs ?? 0) : 0;
   const retry = outcome.result === 'gone' ? null : planRetry(subscriber, at, retryAfterMs, random);
   const of = { subscriber: subscriber.id, kind: subscriber.kind, org: subscriber.org, outcome: outcome.detail };
   if (retry !== null) {
-    await noteFailure(tx, { id: subscriber.id, owner }, retry);
+    if (!(await noteFailure(tx, held, retry))) return false;
     logger.warn('a delivery of events failed; will retry', {
       ...{ ...of, failures: retry.failures, retryAt: new Date(retry.nextAt).toISOString() },
     });
-  } else if (await giveUp(tx, subscriber, { owner, reason: outcome.detail, at }))
-    logger.error('disabled a subscriber of events that can no longer be reached', {
-      ...of,
-      failures: subscriber.failures + 1,
-    });
-  return 'failed';
+    return true;
+  }
+  if (!(await giveUp(tx, held, subscriber, { reason: outcome.detail, at }))) return false;
+  logger.error('disabled a subscriber of events that can no longer be reached', {
+    ...of,
+    failures: subscriber.failures + 1,
+  });
+  return true;
 }
 
 /** Stores the place of the subscriber, or of its replay; false: this node must deliver no more to it. */
 async function moveOn(
-  { owner }: AttemptDeps,
   tx: Queryable,
-  { id, position }: Subscriber,
+  held: Held,
   replay: Replay | null,
   next: Position,
   isDelivered: boolean,
 ): Promise<boolean> {
   // First: where another node has the lease, that one moves the replay.
-  if (!(await advance(tx, { id, owner }, replay === null ? next : position, isDelivered))) return false;
+  if (!(await advance(tx, held, replay === null ? next : held.position, isDelivered))) return false;
   if (replay !== null) await advanceReplay(tx, replay.id, next);
   return true;
 }

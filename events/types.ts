@@ -19,6 +19,7 @@ const ms = z.number().int().describe('milliseconds since 1970');
 const counts = z.record(z.string(), count);
 const path = z.string().describe('path in the tree of the organization');
 const bytes = count.describe('bytes before encryption');
+const host = z.string().optional().describe('the machine');
 const fields = z
   .array(z.string())
   .describe('labels of the columns that changed, or that a new user or team has values in');
@@ -307,8 +308,8 @@ const rows: Record<string, Row> = {
   },
   'disk.low': {
     meaning: 'The disk of the data folder has less than twice the space of `minFreeBytes`.',
-    data: { freeBytes: count, minFreeBytes: count },
-    example: { freeBytes: 400_000_000, minFreeBytes: 268_435_456 },
+    data: { freeBytes: count, minFreeBytes: count, host },
+    example: { freeBytes: 400_000_000, minFreeBytes: 268_435_456, host: 'sftp1' },
   },
   'backup.completed': {
     meaning: '`dropslot backup`, or the schedule, made a backup.',
@@ -326,9 +327,9 @@ const rows: Record<string, Row> = {
     example: { since: 1_769_000_000_000, days: 8 },
   },
   'doctor.wrong': {
-    meaning: '`dropslot doctor` found something wrong that it did not find before.',
-    data: { checks: z.array(z.string()), wrong: count },
-    example: { checks: ['blobs'], wrong: 2 },
+    meaning: '`dropslot doctor` found something wrong that it did not find before on that machine.',
+    data: { checks: z.array(z.string()), wrong: count, host },
+    example: { checks: ['blobs'], wrong: 2, host: 'sftp1' },
   },
   'report.weekly': {
     meaning: 'The week of an organization in numbers, on Mondays at 08:00 of its time zone.',

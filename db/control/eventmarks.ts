@@ -32,6 +32,38 @@ export async function followConditions(
   });
 }
 
+/** A node that has not looked for so long is gone, and its marks are forgotten. */
+const goneAfterMs = 90 * 86_400_000;
+/** A mark says so often that its node still looks. */
+const renewEveryMs = 86_400_000;
+
+/**
+ * As followConditions, of one node: it leaves the marks of others alone. On SQLite there is one node, whatever its name.
+ * @param conditions names without a prefix.
+ */
+export async function followConditionsOfNode(
+  control: Db,
+  { kind, host, at }: { kind: string; host: string; at: number },
+  conditions: readonly Condition[],
+  eventOf: (data: Condition['data']) => NewEvent,
+): Promise<void> {
+  // No `:` after the kind: versions that know no nodes forget all marks that begin so.
+  const prefix = control.dialect === 'sqlite' ? `${kind}:` : `${kind}@${host}:`;
+  const own = conditions.map(({ name, data }) => ({ name: `${prefix}${name}`, data }));
+  await followConditions(control, prefix, own, eventOf);
+  if (control.dialect === 'sqlite') return;
+  const names = own.map(({ name }) => name);
+  const marks = () => control.write('event_marks');
+  await marks()
+    .whereIn('name', names)
+    .where('at', '<', at - renewEveryMs)
+    .update({ at });
+  await marks()
+    .where((all) => all.whereLike('name', `${kind}@%`).orWhereLike('name', `${kind}:%`))
+    .where('at', '<', at - goneAfterMs)
+    .delete();
+}
+
 /** When backups were expected first (ms): when this was asked first. */
 export async function backupsExpectedFrom(db: Queryable, now: number): Promise<number> {
   await mark(db, backupMark, now);

@@ -46,7 +46,7 @@ export type NewSubscriber = Pick<Subscriber, 'id' | 'kind' | 'org' | 'types' | '
     isFromStart?: boolean;
   };
 
-/** Adds a subscriber. @param directorySeq the last event of the directory */
+/** Adds a subscriber, unless another node has added one with this id meanwhile. @param directorySeq the last event of the directory */
 export async function insertSubscriber(
   tx: Queryable,
   subscriber: NewSubscriber,
@@ -65,13 +65,14 @@ export async function insertSubscriber(
     seenAt = null,
     isFromStart = false,
   } = subscriber;
-  await tx('subscribers').insert({
+  const place = isFromStart
+    ? { control_seq: 0, directory_seq: 0 }
+    : { control_seq: await lastEvent(tx), directory_seq: directorySeq };
+  const row = {
     ...{ id, kind, org_id: org, types: JSON.stringify(types), options: JSON.stringify(options) },
-    ...{ secret, description, state: 'enabled', created_at: now, name, seen_at: seenAt },
-    ...(isFromStart
-      ? { control_seq: 0, directory_seq: 0 }
-      : { control_seq: await lastEvent(tx), directory_seq: directorySeq }),
-  });
+    ...{ secret, description, state: 'enabled', created_at: now, name, seen_at: seenAt, ...place },
+  };
+  await tx('subscribers').insert(row).onConflict('id').ignore();
 }
 
 /** In the order in which they were added; `kind` and `org` null: of every kind, of all. */
@@ -215,20 +216,25 @@ export async function endLease(db: Queryable, id: string, owner: string): Promis
   await db('subscribers').where({ id, lease_owner: owner }).update({ lease_owner: null, lease_until: null });
 }
 
-/** Stores the place that a subscriber has reached; false: this node has lost the lease, or it was disabled or removed. */
+/** A subscriber as an attempt of the node `owner` has read it, or has stored its place since. */
+export type Held = Pick<Subscriber, 'id' | 'position' | 'failures'> & { owner: string };
+
+/** Its row, while this node has the lease and the place is the same: `enable --from-now` changes it and leaves the lease. */
+function stillHeld(tx: Queryable, { id, owner, position }: Held) {
+  const place = { control_seq: position.control, directory_seq: position.directory };
+  return tx('subscribers').where({ id, lease_owner: owner, ...place });
+}
+
+/** Stores the place that a subscriber has reached; false: this node has lost the lease, or the place was changed or the subscriber removed. */
 export async function advance(
   tx: Queryable,
-  { id, owner }: { id: string; owner: string },
+  held: Held,
   { control, directory, batchTo }: Position,
   delivered: boolean,
 ): Promise<boolean> {
   const healthy = delivered ? { failures: 0, failing_since: null, next_at: null } : {};
   const place = { control_seq: control, directory_seq: directory, batch_to: batchTo };
-  return (
-    (await tx('subscribers')
-      .where({ id, lease_owner: owner })
-      .update({ ...place, ...healthy })) > 0
-  );
+  return (await stillHeld(tx, held).update({ ...place, ...healthy })) > 0;
 }
 
 /** Most ids in one statement. */
@@ -262,35 +268,29 @@ export interface Failure {
   nextAt: number;
 }
 
-/** Notes a failed attempt; false as for `advance`. */
-export async function noteFailure(
-  tx: Queryable,
-  { id, owner }: { id: string; owner: string },
-  { failures, since, nextAt }: Failure,
-): Promise<boolean> {
+/** Notes a failed attempt; false as for `advance`, or the subscriber was enabled anew after earlier failures. */
+export async function noteFailure(tx: Queryable, held: Held, { failures, since, nextAt }: Failure): Promise<boolean> {
   const change = { failures, failing_since: since, next_at: nextAt };
-  return (await tx('subscribers').where({ id, lease_owner: owner }).update(change)) > 0;
+  return (await stillHeld(tx, held).where({ failures: held.failures }).update(change)) > 0;
 }
 
-/** Waits for more events until a time (ms). */
-export async function postpone(
-  db: Queryable,
-  { id, owner }: { id: string; owner: string },
-  nextAt: number,
-): Promise<void> {
-  await db('subscribers').where({ id, lease_owner: owner }).update({ next_at: nextAt });
+/** Waits for more events until a time (ms), unless the place was changed. */
+export async function postpone(db: Queryable, held: Held, nextAt: number): Promise<void> {
+  await stillHeld(db, held).update({ next_at: nextAt });
 }
 
-/** Disables a subscriber whose receiver does not answer, with an event that says so; false: it was disabled or removed, or another node has its lease. */
+/** Disables a subscriber whose receiver does not answer, with an event that says so; false as for `noteFailure`, or it was disabled. */
 export async function giveUp(
   tx: Queryable,
-  { id, org, kind, failures }: Subscriber,
-  { owner, reason, at }: { owner: string; reason: string; at: number },
+  held: Held,
+  { org, kind }: Pick<Subscriber, 'org' | 'kind'>,
+  { reason, at }: { reason: string; at: number },
 ): Promise<boolean> {
-  const leased = tx('subscribers').where({ id, state: 'enabled', lease_owner: owner });
-  if ((await leased.update({ state: 'disabled', reason })) === 0) return false;
-  const data = { subscriber: id, kind, reason, failures: failures + 1 };
-  await recordEvent(tx, { at, org, type: 'webhook.disabled', subject: id, data });
+  const failures = held.failures + 1;
+  const same = stillHeld(tx, held).where({ state: 'enabled', failures: held.failures });
+  if ((await same.update({ state: 'disabled', reason })) === 0) return false;
+  const data = { subscriber: held.id, kind, reason, failures };
+  await recordEvent(tx, { at, org, type: 'webhook.disabled', subject: held.id, data });
   return true;
 }
 

@@ -21,30 +21,31 @@ export interface OperatorDeps {
   now: () => number;
 }
 
-/** Adds, changes, enables and removes rows as the setting says; called at each start, and by every node alike. */
+/** Adds, changes, enables and removes rows as the setting says; called at each start, and by every node alike, some at the same moment. */
 export async function syncOperatorMail({ control, directory, settings, now }: OperatorDeps): Promise<void> {
   const wanted = new Map(
     (settings.smtp === undefined ? [] : settings.operatorMail).map((address) => [idOf(address), address]),
   );
   const types = typesOfCategories(readCategories(settings.operatorMailEvents) ?? []);
-  const isOperator = ({ options }: Subscriber) => (options as unknown as MailOptions).isOperator === true;
-  const found = (await listSubscribers(control.read, 'mail')).filter(isOperator);
-  const missing = [...wanted].filter(([id]) => !found.some((one) => one.id === id));
-  const left = found.filter(({ id }) => !wanted.has(id));
-  const changed = found.filter((one) => wanted.has(one.id) && JSON.stringify(one.types) !== JSON.stringify(types));
-  const disabled = found.filter(({ id, state }) => wanted.has(id) && state === 'disabled');
-  if (missing.length + left.length + changed.length + disabled.length === 0) return;
   const last = await lastDirectoryEvent(directory.read);
   await control.transact(async (tx) => {
-    for (const { id } of left) await deleteSubscriber(tx, id);
-    for (const { id } of changed) await updateSubscriber(tx, id, { types });
-    for (const { id } of disabled) await enableSubscriber(tx, id);
-    for (const [id, address] of missing) {
+    const found = (await listSubscribers(tx, 'mail')).filter(isOperator);
+    for (const { id, types: before, state } of found) {
+      if (!wanted.has(id)) await deleteSubscriber(tx, id);
+      else if (JSON.stringify(before) !== JSON.stringify(types)) await updateSubscriber(tx, id, { types });
+      if (wanted.has(id) && state === 'disabled') await enableSubscriber(tx, id);
+    }
+    for (const [id, address] of wanted) {
+      if (found.some((one) => one.id === id)) continue;
       const options = { address, isOperator: true };
       const subscriber = { id, kind: 'mail', org: null, types, options, secret: null, description: null };
       await insertSubscriber(tx, subscriber, last, now());
     }
   });
+}
+
+function isOperator({ options }: Subscriber): boolean {
+  return (options as unknown as MailOptions).isOperator === true;
 }
 
 function idOf(address: string): string {

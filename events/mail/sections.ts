@@ -119,7 +119,7 @@ const wordings: Record<string, Wording> = {
   'disk.low': action((data) => ({
     heading: 'The disk of the server is nearly full',
     paragraphs: [
-      `${formatBytes(data.freeBytes)} are free. Below ${formatBytes(data.minFreeBytes)} the server refuses uploads and begins no import.`,
+      `${formatBytes(data.freeBytes)} are free${onHost(data)}. Below ${formatBytes(data.minFreeBytes)} the server refuses uploads and begins no import.`,
     ],
   })),
   'backup.failed': action((data) => ({
@@ -142,7 +142,7 @@ const wordings: Record<string, Wording> = {
   })),
   'doctor.wrong': action((data) => ({
     heading: `The doctor found ${count(data.wrong, 'problem')}`,
-    paragraphs: [`Checks with problems: ${(data.checks as string[]).join(', ')}.`],
+    paragraphs: [`Checks with problems${onHost(data)}: ${(data.checks as string[]).join(', ')}.`],
     command: 'dropslot doctor',
   })),
   'webhook.disabled': action(wordDisabled),
@@ -208,6 +208,11 @@ function wordDisabled(data: Data, _context: SectionContext, { org }: Envelope): 
 async function nameFile({ upload }: Data, { nameOf }: SectionContext): Promise<string> {
   const name = await nameOf(upload ?? null);
   return name === null ? 'A file' : `The file ${name}`;
+}
+
+/** Events of earlier versions name no machine. */
+function onHost({ host }: Data): string {
+  return host === undefined ? '' : ` on ${host}`;
 }
 
 function byWhen({ nextImport, timeZone }: SectionContext): string {

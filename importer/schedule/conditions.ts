@@ -1,9 +1,15 @@
 /** Records an event when something needs attention soon: keys that expire, a quota or a disk that is nearly full, a backup that is overdue. */
+import { hostname } from 'node:os';
 import type { Logger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import { overdueMs } from '../../db/control/backupschedule.js';
-import { backupsExpectedFrom, type Condition, followConditions } from '../../db/control/eventmarks.js';
+import {
+  backupsExpectedFrom,
+  type Condition,
+  followConditions,
+  followConditionsOfNode,
+} from '../../db/control/eventmarks.js';
 import { listOrgs } from '../../db/control/orgs.js';
 import { findLastBackup, listExpiringKeys } from '../../db/control/overview.js';
 import { measureAllUsage } from '../../db/control/usage.js';
@@ -17,6 +23,8 @@ export interface ConditionDeps {
   settings: Settings;
   logger: Logger;
   now: () => number;
+  /** The name of this node; by default that of the machine. */
+  host?: string;
   /** Without it the clock is trusted always. */
   clock?: Pick<Clock, 'mayDecide'>;
 }
@@ -42,7 +50,7 @@ export function startConditions(deps: ConditionDeps): Rounds {
 }
 
 /** One round. */
-export async function lookAtConditions({ control, settings, now }: ConditionDeps): Promise<void> {
+export async function lookAtConditions({ control, settings, now, host = hostname() }: ConditionDeps): Promise<void> {
   const at = now();
   const follow = (type: string, conditions: readonly (Condition & { org?: string; subject?: string })[]) => {
     const known = new Map(conditions.map((one) => [one.data, one]));
@@ -53,7 +61,9 @@ export async function lookAtConditions({ control, settings, now }: ConditionDeps
   };
   await follow('key.expiring', await findExpiring(control, at));
   await follow('quota.near', await findNear(control, settings));
-  await follow('disk.low', findLow(settings));
+  await followConditionsOfNode(control, { kind: 'disk.low', host, at }, findLow(settings, host), (data) => ({
+    ...{ at, org: null, type: 'disk.low', subject: 'disk.low', data },
+  }));
   await follow('backup.overdue', await findOverdue(control, settings, at));
 }
 
@@ -79,9 +89,9 @@ async function findNear(control: Db, settings: Settings) {
   });
 }
 
-function findLow({ data, minFreeBytes }: Settings) {
+function findLow({ data, minFreeBytes }: Settings, host: string) {
   const shortage = findShortage({ data, minFreeBytes: lowFactor * minFreeBytes });
-  return shortage === null ? [] : [{ name: 'disk.low:', data: { freeBytes: shortage.freeBytes, minFreeBytes } }];
+  return shortage === null ? [] : [{ name: '', data: { freeBytes: shortage.freeBytes, minFreeBytes, host } }];
 }
 
 async function findOverdue(control: Db, settings: Settings, at: number) {

@@ -6,6 +6,7 @@ import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import { countOpenAlarms } from '../../db/control/alarms.js';
 import { readHead } from '../../db/control/audit.js';
+import { type Due, isNoted, listOver, nameMark } from '../../db/control/calendarmarks.js';
 import { forgetMarks, listMarks, mark } from '../../db/control/eventmarks.js';
 import { recordEvent } from '../../db/control/events.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
@@ -53,26 +54,27 @@ async function reportHead({ control, settings, logger, now, writeLine = writeTo 
   const known = new Set(await listMarks(control.read, 'audit.head:'));
   const { count, hash } = await readHead(control.read);
   if (count === 0) return;
-  const nameOf = (target: string) => `audit.head:${target}:${day}`;
-  if (!known.has(nameOf('event')))
+  const dueOf = (target: string) => ({ of: `audit.head:${target}`, date: day, everyDays: 1 });
+  if (!isNoted(known, dueOf('event')))
     await control.transact(async (tx) => {
-      if (!(await mark(tx, nameOf('event'), at))) return;
+      if (!(await mark(tx, nameMark(dueOf('event')), at))) return;
       await recordEvent(tx, { at, org: null, type: 'audit.head', subject: 'audit', data: { count, hash } });
     });
   for (const target of settings.auditHeads) {
-    if (known.has(nameOf(target))) continue;
+    if (isNoted(known, dueOf(target))) continue;
     try {
       writeLine(target, JSON.stringify({ time: new Date(at).toISOString(), count, hash }));
-      await mark(control.write, nameOf(target), at);
+      await mark(control.write, nameMark(dueOf(target)), at);
     } catch (error) {
       logger.error('could not write the head of the audit trail; will retry', {
         ...{ target, reason: (error as Error).message },
       });
     }
   }
+  // Also of targets that this node has not: another one may have them.
   await forgetMarks(
     control.write,
-    [...known].filter((name) => !name.endsWith(day)),
+    listOver(known, () => day, 1),
   );
 }
 
@@ -89,8 +91,7 @@ async function reportWeeks({ control, logger, now }: ReportDeps): Promise<void> 
   const at = now();
   const known = new Set(await listMarks(control.read, 'report.weekly:'));
   const due = (await listOrgs(control.read)).map((org) => ({ org, ...lastWeek(org, at) }));
-  const names = new Set(due.map(({ name }) => name));
-  const unmarked = due.filter(({ org, name, until }) => !known.has(name) && org.createdAt < until);
+  const unmarked = due.filter((one) => !isNoted(known, one) && one.org.createdAt < one.until);
   const active = new Set(
     unmarked.length === 0 ? [] : await listOrgsOfEnded(control.read, Math.min(...unmarked.map(({ since }) => since))),
   );
@@ -103,10 +104,14 @@ async function reportWeeks({ control, logger, now }: ReportDeps): Promise<void> 
         if (await mark(tx, name, at)) await recordEvent(tx, { at, org, type: 'report.weekly', subject: org, data });
     });
   };
-  for (const { org, name, since, until } of unmarked) {
+  for (const { org, of, date, since, until } of unmarked) {
     try {
       const runs = active.has(org.id) ? await listEnded(control.read, org.id, since, until) : [];
-      weeks.push({ name, org: org.id, data: { since, ...sumWeek(runs), alarms: alarms.get(org.id) ?? 0 } });
+      weeks.push({
+        name: nameMark({ of, date }),
+        org: org.id,
+        data: { since, ...sumWeek(runs), alarms: alarms.get(org.id) ?? 0 },
+      });
     } catch (error) {
       const reason = (error as Error).message.slice(0, 300);
       logger.error('could not sum up the week of an organization; will retry', { org: org.id, reason });
@@ -114,19 +119,20 @@ async function reportWeeks({ control, logger, now }: ReportDeps): Promise<void> 
     if (weeks.length === recordedAtOnce) await record();
   }
   if (weeks.length > 0) await record();
+  const dates = new Map(due.map(({ of, date }) => [of, date]));
   await forgetMarks(
     control.write,
-    [...known].filter((name) => !names.has(name)),
+    listOver(known, (of) => dates.get(of), 7),
   );
 }
 
 /** The last whole week: it ended on Monday at 08:00 in the organization's time zone. */
-function lastWeek(org: Org, at: number): { name: string; since: number; until: number } {
+function lastWeek(org: Org, at: number): Due & { since: number; until: number } {
   const local = DateTime.fromMillis(at, { zone: org.timeZone });
   const monday = local.startOf('week').set({ hour: weeklyHour });
   const end = monday <= local ? monday : monday.minus({ weeks: 1 });
   return {
-    name: `report.weekly:${org.id}:${end.toISODate()}`,
+    ...{ of: `report.weekly:${org.id}`, date: end.toISODate()!, everyDays: 7 },
     since: end.minus({ weeks: 1 }).toMillis(),
     until: end.toMillis(),
   };

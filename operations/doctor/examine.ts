@@ -2,7 +2,6 @@
 import { statfs } from 'node:fs/promises';
 import type { Settings } from '../../config/settings.js';
 import { recordAudit } from '../../db/control/audit.js';
-import { followConditions } from '../../db/control/eventmarks.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { listDirectories } from '../../db/directory/directory.js';
 import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
@@ -25,6 +24,7 @@ import { examineOrg } from './orgs.js';
 import { examinePartials, examinePrivateFiles, readDatabaseModes } from './permissions.js';
 import { examineSeals } from './seals.js';
 import { examineStore } from './store.js';
+import { tellWrong } from './tell.js';
 import { examineTransport } from './transport.js';
 import { examineWorkers } from './workers.js';
 
@@ -77,16 +77,6 @@ export async function examine(
   } finally {
     await workplace.close();
   }
-}
-
-/** Subscribers get an event when other checks than before find something wrong; a database that takes no writes is a finding itself. */
-async function tellWrong({ control, now }: Workplace, findings: readonly Finding[]): Promise<void> {
-  const wrong = findings.filter(({ level }) => level === 'wrong');
-  const checks = [...new Set(wrong.map(({ check }) => check))].sort();
-  const conditions =
-    checks.length === 0 ? [] : [{ name: `doctor:${checks.join()}`, data: { checks, wrong: wrong.length } }];
-  const event = { at: now(), org: null, type: 'doctor.wrong', subject: checks.join(', ') };
-  await followConditions(control, 'doctor:', conditions, (data) => ({ ...event, data })).catch(() => {});
 }
 
 async function examineOpened(

@@ -1,11 +1,12 @@
 /** Records the event `export.due` of each daily export when its time has come, once for each day. */
 import type { Logger } from '../../config/logger.js';
 import type { Db } from '../../db/connection.js';
+import { isNoted, listOver, nameMark } from '../../db/control/calendarmarks.js';
 import { forgetMarks, listMarks, mark } from '../../db/control/eventmarks.js';
 import { recordEvent } from '../../db/control/events.js';
 import { listSubscribers, type Subscriber } from '../../db/control/eventsubscribers.js';
 import { findOrg } from '../../db/control/orgs.js';
-import { lastSlot } from '../../importer/schedule/calendar.js';
+import { lastSlot, type Slot } from '../../importer/schedule/calendar.js';
 import { type Rounds, startRounds } from '../../importer/schedule/periodic.js';
 import { dailyTime, type ExportOptions } from './options.js';
 
@@ -30,29 +31,28 @@ export function startDailyExports(deps: DailyDeps): Rounds {
 }
 
 /** After days without a server one export is due, not one for each day. */
-export async function openDue({ control, now }: DailyDeps): Promise<void> {
-  const exports = await listSubscribers(control.read, 'export');
-  const marks = await listMarks(control.read, prefix);
-  const current = new Set<string>();
-  for (const each of exports) {
-    const name = await dueName(control, each, now());
-    if (name === null) continue;
-    current.add(name);
-    if (each.state === 'disabled' || marks.includes(name)) continue;
+export async function openDue({ control, now }: Pick<DailyDeps, 'control' | 'now'>): Promise<void> {
+  // Before the exports: one that another node adds meanwhile has no mark here.
+  const marks = new Set(await listMarks(control.read, prefix));
+  const dates = new Map<string, string>();
+  for (const each of await listSubscribers(control.read, 'export')) {
+    const slot = await lastTime(control, each, now());
+    if (slot === null) continue;
+    const due = { of: `${prefix}${each.id}`, date: slot.date, everyDays: 1 };
+    dates.set(due.of, due.date);
+    if (each.state === 'disabled' || slot.at < each.createdAt || isNoted(marks, due)) continue;
     const event = { at: now(), org: each.org, type: 'export.due', subject: each.id, data: { export: each.id } };
     await control.transact(async (tx) => {
-      if (await mark(tx, name, event.at)) await recordEvent(tx, event);
+      if (await mark(tx, nameMark(due), event.at)) await recordEvent(tx, event);
     });
   }
-  const ended = marks.filter((name) => !current.has(name));
-  if (ended.length > 0) await forgetMarks(control.write, ended);
+  const over = listOver(marks, (of) => dates.get(of), 1);
+  if (over.length > 0) await forgetMarks(control.write, over);
 }
 
-/** The mark of the last time at which it was due; null: it is made after runs, or was not due since it was added. */
-async function dueName(control: Db, { id, org, options, createdAt }: Subscriber, now: number): Promise<string | null> {
+/** The last time of a daily export; null: it is made after runs. */
+async function lastTime(control: Db, { org, options }: Subscriber, now: number): Promise<Slot | null> {
   const time = dailyTime((options as unknown as ExportOptions).when);
   const owner = time === null ? null : await findOrg(control.read, org!);
-  if (time === null || owner === null) return null;
-  const slot = lastSlot(owner.timeZone, time, now);
-  return slot.at < createdAt ? null : `${prefix}${id}:${slot.date}`;
+  return time === null || owner === null ? null : lastSlot(owner.timeZone, time, now);
 }

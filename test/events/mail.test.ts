@@ -73,13 +73,13 @@ test('the addresses of operatorMail get mail about all organizations and the ser
       org: null,
       type: 'disk.low',
       subject: 'disk.low',
-      data: { freeBytes: 1_500_000, minFreeBytes: 1e9 },
+      data: { freeBytes: 1_500_000, minFreeBytes: 1e9, host: 'sftp1' },
     }),
   );
   clock.now += 5 * 60_000;
   await until(() => mails.length === 1);
   assert.match(mails[0]!.text!, /dropslot runs approve 3/);
-  assert.match(mails[0]!.text!, /1\.5 MB are free/);
+  assert.match(mails[0]!.text!, /1\.5 MB are free on sftp1\. /);
 });
 
 test('an address of operatorMail that was disabled is enabled at the next start', async (t) => {

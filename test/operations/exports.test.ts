@@ -301,7 +301,7 @@ test('a daily export is due once a day, at its time in the time zone of the orga
   const { id } = await addExport(place, 'acme', { toFolder: '/exports', when: 'daily@04:00' });
   const other = await addExport(place, 'acme', { toFolder: '/exports', when: 'after-run' });
   const due = async () => {
-    await openDue({ control: place.control, logger: createSilentLogger(), now: () => acme.clock });
+    await openDue({ control: place.control, now: () => acme.clock });
     const events = await readEvents(place.control.read, { after: 0, to: 1e9, limit: 99 }, { types: ['export.due'] });
     return events.map(({ at, subject }) => [new Date(at).toISOString(), subject]);
   };

@@ -560,15 +560,15 @@ export interface EventData {
   /** An organization uses 90 % of its storage or of its files. */
   'quota.near': { bytes: number; maxBytes: number; files: number; maxFiles: number };
   /** The disk of the data folder has less than twice the space of `minFreeBytes`. */
-  'disk.low': { freeBytes: number; minFreeBytes: number };
+  'disk.low': { freeBytes: number; minFreeBytes: number; host?: string };
   /** `dropslot backup`, or the schedule, made a backup. */
   'backup.completed': { files: number };
   /** A scheduled backup failed; the schedule tries again. */
   'backup.failed': { reason: string };
   /** No backup was made for `backupOverdueDays`, or with `backupTo` for twice `backupEvery`. */
   'backup.overdue': { since: number; days: number };
-  /** `dropslot doctor` found something wrong that it did not find before. */
-  'doctor.wrong': { checks: string[]; wrong: number };
+  /** `dropslot doctor` found something wrong that it did not find before on that machine. */
+  'doctor.wrong': { checks: string[]; wrong: number; host?: string };
   /** The week of an organization in numbers, on Mondays at 08:00 of its time zone. */
   'report.weekly': { since: number; runs: number; created: number; updated: number; deactivated: number; faults: number; refused: number; alarms: number };
   /** Once a day: the number of audit records and the hash of the last one. Kept elsewhere it proves that none was removed. */

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { createSilentLogger } from '../../../config/logger.js';
 import { settingsSchema } from '../../../config/settings.js';
 import { recordAudit } from '../../../db/control/audit.js';
+import { listMarks, mark } from '../../../db/control/eventmarks.js';
 import { readEvents, recordEvent } from '../../../db/control/events.js';
 import { disableSubscriber } from '../../../db/control/eventsubscribers.js';
 import { insertLoginKey, revokeLoginKey } from '../../../db/control/keys.js';
@@ -33,8 +34,8 @@ function noteBackup({ write }: TestDatabases['control'], at: number): Promise<vo
   return recordAudit(write, { at, org: null, actor: 'a', action: 'backup.made', subject: '/b', detail: { files: 1 } });
 }
 
-function conditionsOf({ control, settings }: TestDatabases, now: () => number): ConditionDeps {
-  return { control, settings, now, logger: createSilentLogger() };
+function conditionsOf({ control, settings }: TestDatabases, now: () => number, host?: string): ConditionDeps {
+  return { control, settings, now, host, logger: createSilentLogger() };
 }
 
 onBothDatabases('conditions', (open) => {
@@ -116,7 +117,6 @@ test('quota, disk and backup have one event while the condition lasts', async (t
     lookAtConditions({ ...deps, settings: { ...databases.settings, ...change } });
   await look();
   assert.deepEqual(await told(databases), []);
-  const low = { minFreeBytes: Number.MAX_SAFE_INTEGER };
   await look(low);
   await look(low);
   await look();
@@ -136,6 +136,46 @@ test('quota, disk and backup have one event while the condition lasts', async (t
   await look();
   assert.deepEqual((await told(databases)).slice(2), ['quota.near acme', 'backup.overdue 8', 'backup.overdue 8']);
   await look({ backupOverdueDays: 0 });
+});
+
+const low = { minFreeBytes: Number.MAX_SAFE_INTEGER };
+
+test('the full disk of one node of several has one event, and those of two nodes have two', async (t) => {
+  const databases = await openFresh(t, 'postgres');
+  const { control, settings } = databases;
+  let clock = start;
+  const look = (host: string, change: Partial<ConditionDeps['settings']> = {}) =>
+    lookAtConditions({ ...conditionsOf(databases, () => clock, host), settings: { ...settings, ...change } });
+  const hosts = async () =>
+    (await readEvents(control.read, all)).filter(({ type }) => type === 'disk.low').map(({ data }) => data.host);
+  await mark(control.write, 'disk.low:', start); // of a version that knew no nodes
+  for (let round = 0; round < 3; round++) {
+    await look('web_1', low);
+    await look('webx1');
+  }
+  assert.deepEqual(await hosts(), ['web_1']);
+  await look('webx1', low);
+  await look('web_1');
+  await look('webx1', low);
+  await look('web_1', low);
+  assert.deepEqual(await hosts(), ['web_1', 'webx1', 'web_1']);
+  // web_1 is switched off; webx1 is not.
+  for (let day = 0; day <= 100; day += 20) {
+    clock = start + day * dayMs;
+    await look('webx1', low);
+  }
+  assert.deepEqual((await hosts()).length, 3);
+  assert.deepEqual(await listMarks(control.read, 'disk.low'), ['disk.low@webx1:']);
+});
+
+test('the one server on SQLite is the same one under another name of its host', async (t) => {
+  const databases = await openFresh(t, 'sqlite');
+  for (const host of ['4f1e', '9a0b'])
+    await lookAtConditions({
+      ...conditionsOf(databases, () => start, host),
+      settings: { ...databases.settings, ...low },
+    });
+  assert.deepEqual(await told(databases), ['disk.low']);
 });
 
 test('penalties have an event each, and many at once share one', async (t) => {
