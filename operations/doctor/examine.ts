@@ -1,11 +1,13 @@
 /** Examines the installation for `dropslot doctor`: runs every check, and collects the findings. */
 import { statfs } from 'node:fs/promises';
 import type { Settings } from '../../config/settings.js';
+import type { Db } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { followConditions } from '../../db/control/eventmarks.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { listDirectories } from '../../db/directory/directory.js';
 import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
+import { waitForNoStandby } from '../../db/postgres/replication.js';
 import { inGroups } from '../byorg.js';
 import { formatBytes } from '../format.js';
 import type { OpenWorkplace, Workplace } from '../workplace.js';
@@ -86,7 +88,15 @@ async function tellWrong({ control, now }: Workplace, findings: readonly Finding
   const conditions =
     checks.length === 0 ? [] : [{ name: `doctor:${checks.join()}`, data: { checks, wrong: wrong.length } }];
   const event = { at: now(), org: null, type: 'doctor.wrong', subject: checks.join(', ') };
-  await followConditions(control, 'doctor:', conditions, (data) => ({ ...event, data })).catch(() => {});
+  // That commits wait for a standby is a finding too.
+  const transact: Db['transact'] = (work) =>
+    control.transact(async (tx) => {
+      await waitForNoStandby(tx);
+      return work(tx);
+    });
+  await followConditions({ ...control, transact }, 'doctor:', conditions, (data) => ({ ...event, data })).catch(
+    () => {},
+  );
 }
 
 async function examineOpened(
