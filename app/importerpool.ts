@@ -3,7 +3,8 @@
  * file stops is replaced, and the run goes on without that file.
  */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
+import { mostImporters } from '../config/importers.js';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
@@ -35,7 +36,6 @@ export interface ImporterPool {
 
 /** The last importer of the pool takes files of at most so many bytes. */
 const smallBytes = 4 * 1024 ** 2;
-const mostByDefault = 9;
 /** An importer beyond the first one ends when it had no work for so many heartbeats. */
 const idleBeats = 300_000 / beatMs;
 
@@ -47,7 +47,7 @@ interface Member {
 
 export function startImporterPool(deps: PoolDeps): ImporterPool {
   const { settings, logger } = deps;
-  const most = settings.importers ?? Math.min(availableParallelism() + 1, mostByDefault);
+  const most = mostImporters(settings);
   const shared = { ...deps, module: deps.module ?? new URL('./importerentry.js', import.meta.url) };
   const members: Member[] = [];
   const stopped: Promise<void>[] = [];

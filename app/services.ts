@@ -26,6 +26,7 @@ import { endpointOf } from '../web/api/listen.js';
 import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { startApiProcess } from './apiprocess.js';
 import { type AuditLog, startAuditLog } from './auditlog.js';
+import { watchCommits } from './commitwatch.js';
 import { composeServer, openWorkplace } from './compose.js';
 import { hasData } from './datafolder.js';
 import type { ProgramHooks } from './hookcalls.js';
@@ -119,6 +120,8 @@ async function start(
   await settleHookOrigin(workplace, host === undefined ? null : { hasFunctions: host.hooks !== null });
   opened.push(watchMove(workplace, logger, onMoved).stop);
   opened.push(removeStaleNotes(workplace, logger).stop);
+  const commits = watchCommits(workplace.control, logger);
+  opened.push(commits.stop);
   opened.push(followAudit(workplace, logger, onAuditLog));
   opened.push(await recordStartAndStop(workplace, logger));
   for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });
@@ -137,7 +140,7 @@ async function start(
     const { startMonitor } = await import('./monitor/monitor.js');
     const deps = { endpoint: settings.monitor, workplace, version: readVersion(), logger };
     const counts = { countConnections: () => countConnections(), viewWorkers: () => viewWorkers() };
-    const monitor = await startMonitor({ ...deps, ...counts });
+    const monitor = await startMonitor({ ...deps, ...counts, findCommitFault: commits.fault });
     countRecords = monitor.countRecords;
     opened.push(monitor.stop);
   }

@@ -76,7 +76,7 @@ async function openPostgres(t: Scope) {
   return { url: server.url as string, databases: { settings, control, directory } };
 }
 
-/** Processor time of this process, and commits and log of the database, for each step. */
+/** Processor time of this process, and commits, log and growth of the database, for each step. */
 async function measureCost(t: Scope) {
   const { url, databases } = await openPostgres(t);
   const acme = await Company.join(databases);
@@ -95,9 +95,10 @@ async function measureCost(t: Scope) {
   const read = async () => {
     await client.query('SELECT pg_stat_force_next_flush()');
     const { rows } = await client.query(
-      "SELECT xact_commit AS commits, pg_current_wal_lsn() - '0/0'::pg_lsn AS wal, (SELECT count FROM dropslot_control.audit_head) AS records FROM pg_stat_database WHERE datname = current_database()",
+      "SELECT xact_commit AS commits, pg_current_wal_lsn() - '0/0'::pg_lsn AS wal, (SELECT count FROM dropslot_control.audit_head) AS records, pg_database_size(current_database()) AS bytes FROM pg_stat_database WHERE datname = current_database()",
     );
-    return { commits: Number(rows[0].commits), wal: Number(rows[0].wal), records: Number(rows[0].records) };
+    const { commits, wal, records, bytes } = rows[0];
+    return { commits: Number(commits), wal: Number(wal), records: Number(records), bytes: Number(bytes) };
   };
   const measure = async (work: () => Promise<unknown>) => {
     const before = await read();
@@ -111,6 +112,7 @@ async function measureCost(t: Scope) {
       commits: after.commits - before.commits,
       walKilobytes: Math.round((after.wal - before.wal) / 1024),
       auditRecords: after.records - before.records,
+      databaseKilobytes: Math.round((after.bytes - before.bytes) / 1024),
     };
   };
   const first = await measure(() => acme.import({ 'users.csv': file(0) }));

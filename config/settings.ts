@@ -175,7 +175,11 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Repeat a failed request to the object store for this time. After it the CLOSE of an upload fails, and the client must send the file again.',
     ),
-  databasePool: count().default(8).describe('Most PostgreSQL connections of one process.'),
+  databasePool: count()
+    .default(8)
+    .describe(
+      'Most PostgreSQL connections of one process for each of the two schemas: twice as many in all. [The sum over all processes](postgresql.md#connections) must be below `max_connections` of the server.',
+    ),
   masterKey: masterSource
     .optional()
     .describe(

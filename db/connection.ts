@@ -51,6 +51,8 @@ export interface Db {
   onAudit?(listener: (events: readonly AuditEvent[]) => void): () => void;
   /** On PostgreSQL, unless a pooler forbids it: calls `onRun` soon after a run was opened on any node. Returns a function that ends that. */
   onRun?(onRun: () => void): () => void;
+  /** On PostgreSQL: a connection beside those of `read` and `write`, which may all wait; destroy it. */
+  openAside?(): Knex;
   /** Of the control database: shows whether commits of it were lost. */
   readonly mark?: ControlMark;
   /** The database as it is now, until it is closed: it does not see later writes, and delays none. */
@@ -299,7 +301,7 @@ async function openPostgres(settings: DbSettings, schema: string, isFilled: bool
   );
 }
 
-function postgresDb({ instance, onRun }: Schema): Db {
+function postgresDb({ instance, onRun, openAside }: Schema): Db {
   const once = { isolationLevel: 'repeatable read', readOnly: true } as const;
   return {
     dialect: 'postgres',
@@ -307,6 +309,7 @@ function postgresDb({ instance, onRun }: Schema): Db {
     write: instance,
     read: instance,
     ...(onRun && { onRun }),
+    openAside,
     transact: (work) => repeatContended(() => runTransaction(instance, work)),
     openMoment: () => beginMoment(instance, once, 'SELECT 1', async () => {}),
     close: () => instance.destroy(),

@@ -28,6 +28,7 @@ import {
   supersedeUpload,
   withdrawUpload,
 } from '../db/control/uploads.js';
+import { awaitStandby } from '../db/postgres/replication.js';
 import { destinationOf, tellAtOf } from '../storage/filename.js';
 import { joinPath, splitPath } from '../storage/path.js';
 import { requireOpenable, requireOpenableBy } from '../storage/recipient.js';
@@ -165,6 +166,7 @@ export async function publishOnce(tx: Queryable, upload: ClosedUpload): Promise<
 async function findPublished(tx: Queryable, { blob }: ClosedUpload): Promise<Published | null> {
   const committed = await findUploadOfBlob(tx, blob.id);
   if (committed === null) return null;
+  await awaitStandby(tx);
   const { id: uploadId, path, state } = committed;
   const { size, sha256 } = blob;
   const receipt = { uploadId, path, size, sha256, queued: state !== 'stored' && state !== 'dry_run' };

@@ -123,12 +123,17 @@ export async function describeMisfits(workplace: Pick<Workplace, 'control' | 'di
   return sentences;
 }
 
-async function describeLoss({ read }: Workplace['control'], { records, uploads, found }: Loss): Promise<string> {
+async function describeLoss(
+  { dialect, read }: Workplace['control'],
+  { records, uploads, found }: Loss,
+): Promise<string> {
   const last = await findRecordTime(read, found);
   const since = last === null ? '' : ` after ${formatTime(last)}`;
   const files =
-    uploads === 0
-      ? ''
-      : `, and up to ${uploads} uploads that were acknowledged (their sealed files are kept in blobs/)`;
-  return `the control database has lost ${records} records of its audit trail${since}${files}: its write-ahead log control.db-wal was removed, or an older copy took its place. Stop the server and restore control.db with its control.db-wal, or a newer backup. If there is none, ask the senders of files${since} to send them again, and run "dropslot databases accept"`;
+    uploads === 0 ? '' : `, and up to ${uploads} uploads that were acknowledged (their sealed files are kept)`;
+  const cause =
+    dialect === 'sqlite'
+      ? 'its write-ahead log control.db-wal was removed, or an older copy took its place. Stop the server and restore control.db with its control.db-wal, or a newer backup'
+      : 'a fail-over led to a standby that had not received them, or an older copy took its place. If a server of PostgreSQL still has them, stop all nodes and use that one';
+  return `the control database has lost ${records} records of its audit trail${since}${files}: ${cause}. If there is none, ask the senders of files${since} to send them again, and run "dropslot databases accept"`;
 }

@@ -14,6 +14,7 @@ import {
 } from '../db/control/overview.js';
 import { searchRuns } from '../db/control/runs.js';
 import { type ListedWorker, listWorkers } from '../db/control/workers.js';
+import { type CommitWait, readCommitWait } from '../db/postgres/replication.js';
 import { nextSlotOf } from '../importer/schedule/jitter.js';
 import { shareSlots } from '../importer/schedule/slots.js';
 import { listAlarmsOf } from './alarms.js';
@@ -40,6 +41,8 @@ export interface Status extends Counts {
   database: 'sqlite' | 'postgres';
   /** The object store of the sealed files; null: they are in the data folder. */
   store: StoreState | null;
+  /** Commits that wait for a standby of PostgreSQL, which stops all uploads; null: none does. */
+  commitWait: CommitWait | null;
   /** The processes for connections; empty: each server speaks SSH itself, or none runs. */
   workers: ListedWorker[];
   /** Organizations with a held run, which blocks their next ones until an operator decides. */
@@ -86,6 +89,7 @@ export async function readStatus(workplace: Workplace, version: string): Promise
     version,
     database: control.dialect === 'sqlite' ? 'sqlite' : 'postgres',
     store: await readStore(workplace),
+    commitWait: await readCommitWait(db),
     ...counts,
     workers: await listWorkers(db, at),
     held: held.map(({ id, org }) => ({ run: id, org })),

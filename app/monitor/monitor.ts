@@ -21,6 +21,8 @@ export interface MonitorDeps {
   countConnections: () => number;
   /** Of a server with several processes for connections; else none. */
   viewWorkers?: () => readonly WorkerView[];
+  /** Why no commit is answered, in a sentence; null: they are. */
+  findCommitFault?: () => string | null;
 }
 
 export interface Monitor {
@@ -44,6 +46,8 @@ export async function startMonitor(deps: MonitorDeps): Promise<Monitor> {
       const workers = deps.viewWorkers?.() ?? [];
       if (workers.length > 0 && workers.every(({ isReady }) => !isReady))
         reasons.push('no process for connections is ready');
+      const commitFault = deps.findCommitFault?.() ?? null;
+      if (commitFault !== null) reasons.push(commitFault);
       const body = JSON.stringify({ ready: reasons.length === 0, reasons });
       answer(response, reasons.length === 0 ? 200 : 503, 'application/json', `${body}\n`);
     },

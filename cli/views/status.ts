@@ -1,4 +1,5 @@
 /** The state of the installation, for people and as JSON. */
+import { describeWait } from '../../operations/doctor/databaseserver.js';
 import { formatBytes, formatTime } from '../../operations/format.js';
 import type { Status } from '../../operations/status.js';
 import { renderRecord } from '../output.js';
@@ -13,6 +14,9 @@ export function renderStatus(status: Status, sessions: number, now: number): str
   const oldest = queue.oldestAt === null ? '' : `, the oldest since ${formatTime(queue.oldestAt)}`;
   return renderRecord([
     ['Dropslot', `${status.version}, ${status.database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`],
+    ...(status.commitWait === null
+      ? []
+      : [['Database', `PROBLEM: ${describeWait(status.commitWait)}`] as [string, string]]),
     ['Organizations', `${organizations.all}, ${organizations.enabled} of them enabled`],
     ['Sessions', `${sessions} open`],
     ...(status.workers.length === 0 ? [] : [['Processes', describeWorkers(status.workers)] as [string, string]]),

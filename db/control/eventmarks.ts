@@ -53,15 +53,16 @@ export async function followConditionsOfNode(
   await followConditions(control, prefix, own, eventOf);
   if (control.dialect === 'sqlite') return;
   const names = own.map(({ name }) => name);
-  const marks = () => control.write('event_marks');
-  await marks()
-    .whereIn('name', names)
-    .where('at', '<', at - renewEveryMs)
-    .update({ at });
-  await marks()
-    .where((all) => all.whereLike('name', `${kind}@%`).orWhereLike('name', `${kind}:%`))
-    .where('at', '<', at - goneAfterMs)
-    .delete();
+  await control.transact(async (tx) => {
+    await tx('event_marks')
+      .whereIn('name', names)
+      .where('at', '<', at - renewEveryMs)
+      .update({ at });
+    await tx('event_marks')
+      .where((all) => all.whereLike('name', `${kind}@%`).orWhereLike('name', `${kind}:%`))
+      .where('at', '<', at - goneAfterMs)
+      .delete();
+  });
 }
 
 /** When backups were expected first (ms): when this was asked first. */

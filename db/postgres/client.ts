@@ -8,6 +8,7 @@ import BaseClient from 'knex/lib/dialects/postgres/index.js';
 import type pg from 'pg';
 import { type Connection, openConnection } from './connect.js';
 import { fillingMark } from './fillingmark.js';
+import { isWaitCancelled, waitCancelled } from './replication.js';
 import type { ConnectionWatch } from './watch.js';
 
 interface ClientOptions {
@@ -90,14 +91,21 @@ export function createClient(options: ClientOptions): typeof Knex.Client {
     async _query(connection: Connection, query: Query): Promise<Query> {
       const done = watch.begin(connection);
       const run = () => (BaseClient.prototype as unknown as Base)._query.call(this, connection, query);
+      let isUnsure = false;
+      const note = (notice: { routine?: string | undefined }) => {
+        isUnsure ||= isWaitCancelled(notice);
+      };
+      connection.on('notice', note);
       try {
-        return limits === null || isInTransaction(connection, query)
-          ? await run()
-          : await runAlone(connection, limits, run);
+        const result =
+          limits === null || isInTransaction(connection, query) ? await run() : await runAlone(connection, limits, run);
+        if (isUnsure) throw waitCancelled();
+        return result;
       } catch (error) {
         if ((error as { code?: unknown }).code === readOnly) connection.__knex__disposed = error;
         throw error;
       } finally {
+        connection.off('notice', note);
         done();
       }
     }

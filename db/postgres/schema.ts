@@ -24,6 +24,8 @@ export interface Schema {
   instance: Knex;
   /** Calls `onRun` soon after a run was opened on any node, until the function that comes back is called; undefined: a pooler forbids it. */
   onRun: ((onRun: () => void) => () => void) | undefined;
+  /** A connection beside the others, which may all be in use; destroy it. */
+  openAside(): Knex;
 }
 
 export async function openSchema(options: SchemaOptions): Promise<Schema> {
@@ -33,13 +35,17 @@ export async function openSchema(options: SchemaOptions): Promise<Schema> {
   // int8 (20) holds identifiers, sizes and milliseconds here: all below 2^53.
   pg.types.setTypeParser(20, Number);
   const urls = readHosts(url);
-  const watch = watchConnections(pg.Client, urls);
-  const instance = openKnex({
-    client: createClient({ Client: pg.Client, urls, schema, isPooled, idleMs, isFilled, watch }),
-    connection: {},
-    // A migration takes a second one; behind a pooler no lock belongs to the first.
-    pool: { min: 0, max: isPooled ? Math.max(connections, 2) : connections },
-  });
+  const openPool = (max: number) =>
+    openKnex({
+      client: createClient({
+        ...{ Client: pg.Client, urls, schema, isPooled, idleMs, isFilled },
+        watch: watchConnections(pg.Client, urls),
+      }),
+      connection: {},
+      pool: { min: 0, max },
+    });
+  // A migration takes a second one; behind a pooler no lock belongs to the first.
+  const instance = openPool(isPooled ? Math.max(connections, 2) : connections);
   try {
     await instance.raw('CREATE SCHEMA IF NOT EXISTS ??', [schema]);
   } catch (error) {
@@ -49,5 +55,6 @@ export async function openSchema(options: SchemaOptions): Promise<Schema> {
       throw error;
     }
   }
-  return { instance, onRun: isPooled ? undefined : (onRun) => listenForRuns(pg.Client, urls, onRun) };
+  const onRun = isPooled ? undefined : (listener: () => void) => listenForRuns(pg.Client, urls, listener);
+  return { instance, onRun, openAside: () => openPool(1) };
 }

@@ -1,6 +1,8 @@
 /** Records an event of problems that `dropslot doctor` did not find before. */
 import { hostname } from 'node:os';
+import type { Db } from '../../db/connection.js';
 import { followConditionsOfNode } from '../../db/control/eventmarks.js';
+import { waitForNoStandby } from '../../db/postgres/replication.js';
 import type { Workplace } from '../workplace.js';
 import type { Finding } from './finding.js';
 
@@ -15,5 +17,13 @@ export async function tellWrong(
   const conditions = checks.length === 0 ? [] : [{ name: checks.join(), data: { checks, wrong: wrong.length, host } }];
   const event = { at: now(), org: null, type: 'doctor.wrong', subject: checks.join(', ') };
   const of = { kind: 'doctor', host, at: event.at };
-  await followConditionsOfNode(control, of, conditions, (data) => ({ ...event, data })).catch(() => {});
+  // That commits wait for a standby is a finding too.
+  const transact: Db['transact'] = (work) =>
+    control.transact(async (tx) => {
+      await waitForNoStandby(tx);
+      return work(tx);
+    });
+  await followConditionsOfNode({ ...control, transact }, of, conditions, (data) => ({ ...event, data })).catch(
+    () => {},
+  );
 }

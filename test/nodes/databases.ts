@@ -43,13 +43,19 @@ export class ReplicatedDatabase {
   }
 
   async query(sql: string): Promise<void> {
-    const client = new pg.Client(this.primary.url);
-    client.on('error', () => {});
-    await client.connect();
+    await askServer(this.primary.url, sql);
+  }
+
+  /** While `work` runs, the standby receives nothing and confirms nothing; `goOn` ends that sooner. */
+  async whileStandbyStandsStill<T>(work: (goOn: () => void) => Promise<T>): Promise<T> {
+    const [receiver] = await askServer(this.standby.url, 'SELECT pid FROM pg_stat_wal_receiver');
+    const signal = (name: NodeJS.Signals) => process.kill(receiver!.pid!, name);
+    const goOn = () => void signal('SIGCONT');
+    signal('SIGSTOP');
     try {
-      await client.query(sql);
+      return await work(goOn);
     } finally {
-      await client.end();
+      goOn();
     }
   }
 
@@ -57,5 +63,16 @@ export class ReplicatedDatabase {
   async #requireStandby(isRequired: boolean): Promise<void> {
     await this.query(`ALTER SYSTEM SET synchronous_standby_names = '${isRequired ? '*' : ''}'`);
     await this.query('SELECT pg_reload_conf()');
+  }
+}
+
+export async function askServer(url: string, sql: string): Promise<Record<string, number>[]> {
+  const client = new pg.Client(url);
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
   }
 }

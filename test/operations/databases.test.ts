@@ -11,7 +11,7 @@ import { findMismatch, joinPair } from '../../db/pair.js';
 import { workNext } from '../../importer/run/worker.js';
 import { createIntake } from '../../intake/intake.js';
 import { proveAudit } from '../../operations/audit.js';
-import { acceptDatabases } from '../../operations/databases.js';
+import { acceptDatabases, describeMisfits } from '../../operations/databases.js';
 import { eraseUser } from '../../operations/people/erase.js';
 import { requeueStoredFile } from '../../operations/retry.js';
 import { importNow } from '../../operations/runs.js';
@@ -226,4 +226,17 @@ test('a lost write-ahead log shows: doctor counts the uploads, keeps their files
   assert.equal((await acceptDatabases(place)).lostUploads, 2);
   assert.equal(place.control.mark!.lost, null);
   assert.doesNotMatch(readFileSync(paths.controlMark, 'utf8'), /ann|bob|acme/);
+});
+
+test('on PostgreSQL a loss names its own causes: there is no control.db', async (t) => {
+  const { settings, control } = await openFresh(t, 'postgres');
+  control.mark!.note({ seq: 1_000, hash: 'f'.repeat(64) }, []);
+  control.mark!.close();
+  const place = await workplaceOn(t, settings);
+  const [sentence] = await describeMisfits(place);
+  assert.match(
+    sentence!,
+    /has lost \d+ records of its audit trail.* a fail-over led to a standby .*"dropslot databases accept"$/,
+  );
+  assert.doesNotMatch(sentence!, /control\.db/);
 });

@@ -11,6 +11,7 @@ const status = z.strictObject({
   version: z.string(),
   database: z.enum(['sqlite', 'postgres']),
   store: z.strictObject({ name: z.string(), fault: z.string().nullable() }).nullable(),
+  commitWait: z.strictObject({ commits: count, waitedMs: count }).nullable(),
   organizations: z.strictObject({ all: count, enabled: count }),
   importerSeenAt: maybeTime,
   queue: z.strictObject({ files: count, oldestAt: maybeTime }),
