@@ -13,8 +13,9 @@ import { type Endpoint, endpointOf, type Listening, listen } from '../web/api/li
 import { createConsole } from '../web/console/console.js';
 import { consoleEndpointOf } from '../web/console/endpoint.js';
 import { openWorkplace } from './compose.js';
+import { type CountMessage, forwardAudit } from './counting.js';
 import { dieOfDefects } from './defects.js';
-import { createRemoteHooks, type HookAnswer, type HooksInfo, type RemoteHooks } from './hookcalls.js';
+import { createRemoteHooks, type HookAnswer, type HookCall, type HooksInfo, type RemoteHooks } from './hookcalls.js';
 import { followParent, tellParent } from './parent.js';
 import { startTraces } from './traces.js';
 
@@ -22,6 +23,9 @@ export type ApiMessage =
   | { type: 'start'; settings: Settings; shown: readonly ShownSetting[]; secrets: KnownSecrets; hooks?: HooksInfo }
   | HookAnswer
   | { type: 'stop' };
+
+/** To the server; counts with the setting monitor. */
+export type FromApi = HookCall | (CountMessage & { type: 'audit' });
 
 const graceMs = 5_000;
 const lockWaitMs = 60_000;
@@ -63,6 +67,7 @@ type Fetch = Parameters<typeof listen>[0];
 /** One listener for each address: the API and the console may share one. */
 async function run(settings: Settings, shown: readonly ShownSetting[], shared: Shared, logger: Logger): Promise<Stop> {
   const workplace = await openWorkplace(settings, shared);
+  if (settings.monitor !== undefined) forwardAudit(workplace.control, tellParent<FromApi>);
   const traces = startTraces(settings, { part: 'api', version: readVersion(), logger });
   // A server that starts now leaves the bytes that arrive here.
   const lock =

@@ -4,7 +4,8 @@ import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import type { ShownSetting } from '../operations/settings.js';
-import type { ApiMessage } from './apimain.js';
+import type { ApiMessage, FromApi } from './apimain.js';
+import type { Count } from './counting.js';
 import { forkProcess } from './forking.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { followOutput, outputStreams } from './output.js';
@@ -16,6 +17,8 @@ export interface ApiProcessDeps {
   shown: readonly ShownSetting[];
   secrets: KnownSecrets;
   logger: Logger;
+  /** Gets the counts of the process, and its restarts. */
+  onCount?: Count | undefined;
   /** The import hooks of a program that embeds the server. */
   hooks?: ProgramHooks;
   /** Gets the lines that the process writes; without it, it writes to the streams of this one. */
@@ -30,7 +33,7 @@ const stopMs = 10_000;
 
 /** @returns a function that stops it */
 export function startApiProcess(deps: ApiProcessDeps): () => Promise<void> {
-  const { settings, shown, secrets, logger, hooks, onOutput } = deps;
+  const { settings, shown, secrets, logger, hooks, onCount, onOutput } = deps;
   let current: ChildProcess | null = null;
   const restart = new Restart(firstDelayMs);
   const start = () => {
@@ -43,12 +46,14 @@ export function startApiProcess(deps: ApiProcessDeps): () => Promise<void> {
     });
     if (onOutput !== undefined) followOutput(child, onOutput);
     hooks?.serve(child);
+    child.on('message', (message: FromApi) => message.type === 'audit' && onCount?.(message));
     current = child;
     if (child.pid !== undefined) logger.info('the process of the HTTP API started', { pid: child.pid });
     const end = (how: { code?: number | null; signal?: NodeJS.Signals | null; reason?: string }) => {
       if (current !== child) return;
       current = null;
       if (restart.isStopped) return;
+      onCount?.({ type: 'restart', process: 'api', cause: 'ended' });
       const delayMs = restart.delayAfter(startedAt);
       logger.error('the process of the HTTP API ended; the server starts it again', { ...how, delayMs });
       restart.again(start);

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { findOrg, type Org } from '../db/control/orgs.js';
 import { makeDeliverers } from '../events/deliverers.js';
-import { type Deliveries, startDeliveries } from '../events/delivery.js';
+import { type Deliveries, type DeliveryDeps, startDeliveries } from '../events/delivery.js';
 import { createAbsenceDeliverer } from '../events/embedded/absence.js';
 import { syncOperatorMail } from '../events/mail/operators.js';
 import { explainCode } from '../importer/codes.js';
@@ -23,6 +23,7 @@ export async function startEventDeliveries(
     now,
   }: Pick<RunDeps, 'control' | 'directory' | 'paths' | 'settings' | 'logger' | 'now'>,
   loadMaster: () => Promise<MasterKey>,
+  onAttempt?: DeliveryDeps['onAttempt'],
 ): Promise<Deliveries> {
   await syncOperatorMail({ control, directory, settings, now });
   const owner = `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`;
@@ -40,7 +41,8 @@ export async function startEventDeliveries(
   const deliverers = [...own, createAbsenceDeliverer(now)];
   // On SQLite one server locks the data folder. To handlers it delivers nothing: their program does.
   const aloneWith = control.dialect === 'sqlite' ? own.map(({ kind }) => kind) : [];
-  const deliveries = startDeliveries({ control, directory, logger, now, owner, deliverers, aloneWith });
+  const of = { control, directory, logger, now, owner, deliverers, aloneWith };
+  const deliveries = startDeliveries({ ...of, ...(onAttempt && { onAttempt }) });
   const daily = startDailyExports({ control, logger, now });
   return {
     wake: deliveries.wake,

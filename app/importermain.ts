@@ -2,6 +2,7 @@
 import { readVersion } from '../config/environment.js';
 import { createServerLogger, type Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
+import type { Outcome } from '../events/deliverer.js';
 import type { HookSource } from '../importer/hooks/load.js';
 import { startImporter } from '../importer/importer.js';
 import type { RunDeps } from '../importer/run/deps.js';
@@ -9,6 +10,7 @@ import { startScheduler } from '../importer/scheduler.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
 import { startBackupSchedule } from './backupschedule.js';
 import { composeImporter } from './compose.js';
+import { forwardAudit } from './counting.js';
 import { dieOfDefects } from './defects.js';
 import { startDoors } from './doors.js';
 import { startEventDeliveries } from './eventdeliveries.js';
@@ -66,7 +68,10 @@ async function run(
   const pulse = startPulse();
   const traces = startTraces(settings, { part: role.name, version: readVersion(), logger });
   const { deps, close, loadMaster } = await composeImporter(settings, secrets, logger, hooks);
-  const deliveries = role.name === 'scheduler' ? await startEventDeliveries(deps, loadMaster) : null;
+  const isCounted = settings.monitor !== undefined;
+  if (isCounted) forwardAudit(deps.control, tell);
+  const onAttempt = (kind: string, result: Outcome['result']) => isCounted && tell({ type: 'delivery', kind, result });
+  const deliveries = role.name === 'scheduler' ? await startEventDeliveries(deps, loadMaster, onAttempt) : null;
   const doors = role.name === 'scheduler' ? startDoors(deps, loadMaster) : null;
   const backups = role.name === 'scheduler' ? startBackupSchedule({ ...deps, secrets }) : null;
   const part: Running =
@@ -78,6 +83,7 @@ async function run(
           ...(role.mostBytes !== null && { mostBytes: role.mostBytes }),
           onWork: (work) => pulse.change({ work }),
           onFile: (upload) => pulse.change({ upload }),
+          ...(isCounted && { onApplied: (counts) => tell({ type: 'applied', counts }) }),
           ...(onStep && { onStep }),
         });
   return {

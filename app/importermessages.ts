@@ -2,6 +2,7 @@
 import type { Settings } from '../config/settings.js';
 import type { Work } from '../importer/importer.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { CountMessage } from './counting.js';
 import type { HookAnswer, HookCall, HooksInfo } from './hookcalls.js';
 
 /** The scheduler opens runs; importers work on them. */
@@ -18,8 +19,8 @@ export type ServerMessage =
   | HookAnswer
   | { type: 'stop' };
 
-/** To the server: `alive` each second, and when the work or the file changes. */
-export type ChildMessage = { type: 'alive'; state: ChildState } | { type: 'opened' } | HookCall;
+/** To the server: `alive` each second, and when the work or the file changes; counts with the setting monitor. */
+export type ChildMessage = { type: 'alive'; state: ChildState } | { type: 'opened' } | HookCall | CountMessage;
 
 export interface ChildState {
   work: Work;

@@ -10,6 +10,7 @@ import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connection.js';
 import { releaseLeases, strikeUpload } from '../db/control/quarantine.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { Count } from './counting.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { beatMs, type ChildState, type Role } from './importermessages.js';
 import { type Ending, type ImporterProcess, superviseProcess } from './importerprocess.js';
@@ -22,6 +23,8 @@ export interface PoolDeps {
   control: Db;
   logger: Logger;
   now: () => number;
+  /** Gets the counts of the processes, and their restarts. */
+  onCount?: Count | undefined;
   /** The module to fork. */
   module?: URL;
   /** Of a program that embeds the server. */

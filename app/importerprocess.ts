@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Logger } from '../config/logger.js';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import type { Count } from './counting.js';
 import { forkProcess } from './forking.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { beatMs, type ChildMessage, type ChildState, type Role, type ServerMessage } from './importermessages.js';
@@ -29,6 +30,8 @@ export interface ProcessDeps {
   onBeat?: (state: ChildState) => void;
   /** The scheduler has opened a run. */
   onOpened?: () => void;
+  /** Gets the counts of the process, and each of its ends that was not asked for. */
+  onCount?: Count | undefined;
   /** Called after a process has ended and before the next one starts. */
   onEnd?: (role: Role, ending: Ending) => Promise<void>;
 }
@@ -91,6 +94,7 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
         },
       );
       if (restart.isStopped) return;
+      deps.onCount?.({ type: 'restart', process: role.name, cause: verdict?.cause ?? 'ended' });
       const delayMs = restart.delayAfter(verdict === null ? startedAt : null);
       const details = { ...how, ...(verdict !== null && { cause: verdict.cause, upload: verdict.upload }), delayMs };
       logger.error(`${nameOf(role)} ended; the server starts it again`, details);
@@ -99,6 +103,7 @@ export function superviseProcess(deps: ProcessDeps): ImporterProcess {
     child.on('message', (message: ChildMessage) => {
       if (message.type === 'opened') return deps.onOpened?.();
       if (message.type === 'hook') return;
+      if (message.type !== 'alive') return deps.onCount?.(message);
       watch.beat(message.state);
       deps.onBeat?.(message.state);
     });

@@ -17,7 +17,6 @@ import { type SettingsChoice, showSettings } from '../operations/settings.js';
 import type { Workplace } from '../operations/workplace.js';
 import { startServer } from '../server/server.js';
 import type { RunningServer } from '../server/types.js';
-import type { CountedEvent } from '../server/workers/messages.js';
 import { StoreError } from '../storage/blobstore.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
 import { claimStore } from '../storage/storeclaim.js';
@@ -28,6 +27,7 @@ import { startApiProcess } from './apiprocess.js';
 import { type AuditLog, startAuditLog } from './auditlog.js';
 import { watchCommits } from './commitwatch.js';
 import { composeServer, openWorkplace } from './compose.js';
+import type { Count } from './counting.js';
 import { hasData } from './datafolder.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { startImporterPool } from './importerpool.js';
@@ -130,7 +130,7 @@ async function start(
   await host?.onOpen(workplace);
   let countConnections = () => 0;
   let viewWorkers = (): WorkerView[] => [];
-  let countRecords: ((events: readonly CountedEvent[]) => void) | undefined;
+  let count: Count | undefined;
   let listeners: RunningServer['listeners'] = [];
   if (settings.traces !== undefined) {
     const { startTraces } = await import('./traces.js');
@@ -141,7 +141,7 @@ async function start(
     const deps = { endpoint: settings.monitor, workplace, version: readVersion(), logger };
     const counts = { countConnections: () => countConnections(), viewWorkers: () => viewWorkers() };
     const monitor = await startMonitor({ ...deps, ...counts, findCommitFault: commits.fault });
-    countRecords = monitor.countRecords;
+    count = monitor.count;
     opened.push(monitor.stop);
   }
   await recoverSmallFiles(workplace, logger);
@@ -152,7 +152,7 @@ async function start(
       opened.push(await followLoginKeys(workplace, logger));
       const pool = await startWorkerPool({
         ...{ workplace, hostKeys, logger, isGuest, module: probes.worker },
-        ...{ onOutput: host?.onOutput, onAudit: countRecords },
+        ...{ onOutput: host?.onOutput, onCount: count },
       });
       viewWorkers = pool.view;
       server = pool;
@@ -174,14 +174,16 @@ async function start(
     const secrets = workplace.secrets.known();
     const child = host === undefined ? {} : { onOutput: host.onOutput, ...(host.hooks && { hooks: host.hooks }) };
     const pool = startImporterPool({
-      ...{ settings, secrets, control, logger, now },
+      ...{ settings, secrets, control, logger, now, onCount: count },
       directoryDriver: directory.source?.driver ?? settings.sqliteDriver,
       ...(probes.importer && { module: probes.importer }),
       ...child,
     });
     running.push(pool.stop);
     if (isApiOn)
-      running.push(startApiProcess({ settings, shown: showSettings(settings, choice), secrets, logger, ...child }));
+      running.push(
+        startApiProcess({ settings, shown: showSettings(settings, choice), secrets, logger, onCount: count, ...child }),
+      );
     if (settings.role === 'import') logger.info('importing', { role: settings.role });
   }
   if (isGuest) running.push(host.onReady(workplace));

@@ -8,6 +8,7 @@ import { fromText } from '../server/workers/messages.js';
 import { type RunningWorker, startWorker } from '../server/workers/worker.js';
 import { recoverUnsynced, unsyncedPlaceOf } from '../storage/unsynced.js';
 import { composeServer, openWorkplace } from './compose.js';
+import { forwardAudit } from './counting.js';
 import { dieOfDefects } from './defects.js';
 import { followParentEvenHung, tellParent } from './parent.js';
 import { beatMs, type FromWorker, type ToWorker, type WorkerStart } from './workermessages.js';
@@ -66,7 +67,7 @@ async function run(start: WorkerStart, logger: Logger, onStep?: (step: IntakeSte
   const workplace = await openWorkplace(settings, { known, isGuest, withoutDirectory: true });
   const { control } = workplace;
   const lock = await shareWorkersLock(settings, workplace.paths.workersLock);
-  if (start.countsAudit) countAudit(control);
+  if (start.countsAudit) forwardAudit(control, tell);
   // Of a worker that died: it has left the bytes of small files in the database.
   if (control.dialect === 'sqlite') await recoverUnsynced(unsyncedPlaceOf(control, workplace.paths), true);
   const parts = await composeServer(workplace, fromText(start.hostKeys), logger, { onStep, process: name });
@@ -91,20 +92,4 @@ async function run(start: WorkerStart, logger: Logger, onStep?: (step: IntakeSte
 /** A server that begins waits for the workers of one that was killed. */
 async function shareWorkersLock({ database, sqliteDriver }: Settings, file: string) {
   return database === 'sqlite' ? shareLock(file, sqliteDriver, lockWaitMs) : null;
-}
-
-/** The records of one turn of the event loop in one message. */
-function countAudit(control: Awaited<ReturnType<typeof openWorkplace>>['control']): void {
-  let waiting: { action: string; detail: Record<string, unknown> }[] = [];
-  control.onAudit?.((events) => {
-    if (waiting.length === 0)
-      setImmediate(() => {
-        tell({ type: 'audit', events: waiting });
-        waiting = [];
-      });
-    for (const { action, detail } of events) {
-      const { size, ms, connections } = detail;
-      waiting.push({ action, detail: { size, ms, connections } });
-    }
-  });
 }

@@ -7,8 +7,9 @@ import { OperationError } from '../operations/error.js';
 import type { Workplace } from '../operations/workplace.js';
 import type { RunningServer } from '../server/types.js';
 import { type Front, type Port, startFront, type Workers } from '../server/workers/front.js';
-import { type CountedEvent, toText } from '../server/workers/messages.js';
+import { toText } from '../server/workers/messages.js';
 import { forgetProcess } from '../storage/deadprocess.js';
+import type { Count } from './counting.js';
 import type { WorkerState } from './workermessages.js';
 import { superviseWorker, type WorkerProcess } from './workerprocess.js';
 
@@ -21,7 +22,7 @@ export interface WorkerPoolDeps {
   isGuest: boolean;
   onOutput?: ((line: string) => void) | undefined;
   /** Gets the audit records of the workers; absent: nothing counts them. */
-  onAudit?: ((events: readonly CountedEvent[]) => void) | undefined;
+  onCount?: Count | undefined;
 }
 
 /** One worker as it is now; null where none runs. */
@@ -48,7 +49,7 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
   const members: WorkerProcess[] = Array.from({ length: settings.workers }, (_, index) =>
     superviseWorker({
       ...{ settings, logger, isGuest, module, onOutput, number: index + 1, secrets: workplace.secrets.known() },
-      countsAudit: deps.onAudit !== undefined,
+      countsAudit: deps.onCount !== undefined,
       hostKeys: () => hostKeys,
       onStart: (port) => listeners?.onStart(port),
       onMessage: (port, message) => listeners?.onMessage(port, message),
@@ -79,7 +80,7 @@ export async function startWorkerPool(deps: WorkerPoolDeps): Promise<WorkerPool>
       throw new OperationError('unavailable', `a process for connections can't start: ${error.message}`);
     });
     front = await startFront(
-      { settings, logger, control, now, ...(deps.onAudit && { onAudit: deps.onAudit }) },
+      { settings, logger, control, now, onAudit: (events) => deps.onCount?.({ type: 'audit', events }) },
       workers,
     );
   } catch (error) {

@@ -632,6 +632,11 @@ export const settingsSchema = z.strictObject({
     .describe(
       'Address and port for monitors, by HTTP: `/healthz` (the process answers), `/readyz` (the database answers, and the disk has space) and `/metrics` (Prometheus). Anyone who reaches it can read them: use a loopback or management address. Default: none.',
     ),
+  monitorOrganizations: choice('on', 'off')
+    .default('off')
+    .describe(
+      '`on`: `/metrics` also has, for each organization by its name, when its last run was applied and how much it has stored. `off`: no metric names an organization.',
+    ),
   traces: checkedText(
     isCollector,
     'must be an http:// or https:// address without a user, a password or a fragment, such as http://127.0.0.1:4318/v1/traces',

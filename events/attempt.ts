@@ -28,6 +28,8 @@ export interface AttemptDeps {
   owner: string;
   /** From 0 to 1. */
   random?: () => number;
+  /** Called after each attempt to deliver, with the kind of the subscriber. */
+  onAttempt?: (kind: string, result: Outcome['result']) => void;
   /** Called after each step that a crash can separate from the next: for tests that kill the process there. */
   onStep?: (step: DeliveryStep) => void | Promise<void>;
 }
@@ -92,6 +94,7 @@ export async function deliverNext(
   // An attempt that the server's stop ended is none.
   if (stopping.aborted && outcome.result !== 'delivered') return 'idle';
   const result = await control.transact((tx) => settle(deps, tx, { subscriber, held, replay, part, outcome, began }));
+  if (result !== 'idle') deps.onAttempt?.(subscriber.kind, outcome.result);
   await onStep?.('noted');
   return result;
 }
@@ -123,6 +126,7 @@ async function failReading(deps: AttemptDeps, subscriber: Subscriber, error: Err
     return true;
   });
   if (!isNoted) return 'idle';
+  deps.onAttempt?.(subscriber.kind, 'failed');
   const retryAt = new Date(retry.nextAt).toISOString();
   logger.error('could not read the events of a subscriber; will retry', {
     ...{ subscriber: id, failures: retry.failures, retryAt, reason: error.message.slice(0, 300) },

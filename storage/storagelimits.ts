@@ -2,7 +2,7 @@
 import type { Settings } from '../config/settings.js';
 import type { Queryable } from '../db/connection.js';
 import type { LimitName, Org } from '../db/control/orgs.js';
-import { measureUsage } from '../db/control/usage.js';
+import { measureUsage, type StoredUsage } from '../db/control/usage.js';
 import { hasControl } from './path.js';
 import { SpaceError } from './types.js';
 
@@ -11,6 +11,13 @@ export type Limits = Pick<Settings, LimitName>;
 export function limitsOf(org: Pick<Org, 'limits'>, settings: Limits): Limits {
   const { maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes } = settings;
   return { maxStoredBytes, maxFileBytes, maxFiles, maxFolderDepth, maxNameBytes, ...org.limits };
+}
+
+const nearShare = 0.9;
+
+/** Whether an organization has at least 90 % of its storage, or of its files. */
+export function isNearLimits({ bytes, entries }: StoredUsage, { maxStoredBytes, maxFiles }: Limits): boolean {
+  return bytes >= nearShare * maxStoredBytes || entries >= nearShare * maxFiles;
 }
 
 /**

@@ -1,11 +1,21 @@
-/** The metrics of `/metrics`: counters from the audit records of this process, and gauges that each scrape reads from the database. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+/** The metrics of `/metrics`: counters of this server, and gauges that each scrape reads from the database. */
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Db } from '../../db/connection.js';
-import { countWarnings, longestSlotDelay, measurePenalties, measureSubscribers } from '../../db/control/overview.js';
+import {
+  countWarnings,
+  findFirstLeaseEnd,
+  findLastApplied,
+  findNextExpiry,
+  longestSlotDelay,
+  measurePenalties,
+  measureSubscribers,
+} from '../../db/control/overview.js';
 import { readCounts } from '../../operations/status.js';
 import type { Workplace } from '../../operations/workplace.js';
-import type { CountedEvent } from '../../server/workers/messages.js';
+import type { Count } from '../counting.js';
 import type { WorkerView } from '../workerpool.js';
+import { createCounters } from './counters.js';
+import { createStorageMeasure, type Storage } from './storage.js';
 
 export interface MetricsDeps {
   workplace: Workplace;
@@ -16,8 +26,8 @@ export interface MetricsDeps {
 }
 
 export interface Metrics {
-  /** Counts audit records of the workers: those of this process count by themselves. */
-  countRecords(events: readonly CountedEvent[]): void;
+  /** Counts for the other processes of the server: audit records of this one count by themselves. */
+  count: Count;
   /** In the text format of Prometheus. */
   render(): Promise<string>;
   contentType: string;
@@ -30,8 +40,9 @@ const keyDays = 30;
 export function createMetrics({ workplace, version, countConnections, viewWorkers }: MetricsDeps): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'dropslot_' });
-  const count = countRecords(registry);
-  const stop = workplace.control.onAudit?.(count) ?? (() => {});
+  const count = createCounters(registry);
+  const stop = workplace.control.onAudit?.((events) => count({ type: 'audit', events })) ?? (() => {});
+  const measureStorage = createStorageMeasure(workplace);
   const gauges = createGauges(registry);
   const build = new Gauge({
     ...{ name: 'dropslot_build_info', help: 'Version of Dropslot and of Node.js; always 1.' },
@@ -39,42 +50,15 @@ export function createMetrics({ workplace, version, countConnections, viewWorker
   });
   build.set({ version, node: process.version, database: workplace.control.dialect }, 1);
   return {
-    countRecords: count,
+    count,
     contentType: registry.contentType,
     stop,
     render: async () => {
       gauges.connections!.set(countConnections());
       setWorkers(gauges, viewWorkers?.() ?? []);
-      await readGauges(workplace, gauges);
+      await readGauges(workplace, gauges, measureStorage);
       return registry.metrics();
     },
-  };
-}
-
-/** Counts from the records of the audit trail, so that no place in the code counts by itself. */
-function countRecords(registry: Registry): (events: readonly CountedEvent[]) => void {
-  const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
-    new Counter({ name, help, labelNames, registers: [registry] });
-  const uploads = counter('dropslot_uploads_total', 'Uploads that ended, by outcome.', ['outcome']);
-  const bytes = counter('dropslot_upload_bytes_total', 'Bytes of complete uploads.', []);
-  const logins = counter('dropslot_logins_total', 'Logins, by result.', ['result']);
-  const records = counter('dropslot_audit_records_total', 'Audit records of this process, by action.', ['action']);
-  const seconds = new Histogram({
-    ...{ name: 'dropslot_upload_seconds', help: 'Seconds from the OPEN of a complete upload to its CLOSE.' },
-    ...{ buckets: [0.05, 0.1, 0.5, 1, 5, 30, 120, 600, 3600], registers: [registry] },
-  });
-  return (events) => {
-    for (const { action, detail } of events) {
-      records.inc({ action });
-      const [, outcome] = /^upload\.(closed|partial|aborted|failed)$/.exec(action) ?? [];
-      if (outcome !== undefined) uploads.inc({ outcome: outcome === 'closed' ? 'complete' : outcome });
-      if (outcome === 'closed') {
-        bytes.inc(Number(detail.size ?? 0));
-        seconds.observe(Number(detail.ms ?? 0) / 1000);
-      }
-      if (action === 'login.accepted') logins.inc({ result: 'accepted' });
-      if (action === 'login.refused') logins.inc({ result: 'refused' }, Number(detail.connections ?? 1));
-    }
   };
 }
 
@@ -93,6 +77,32 @@ const gaugeTexts = {
     'Longest wait of a run from its opening to its start in the last 24 hours.',
     [],
   ],
+  leaseAge: [
+    'dropslot_run_lease_age_seconds',
+    'Longest time since an importer renewed the lease of its run; 0: none runs.',
+    [],
+  ],
+  lastRun: [
+    'dropslot_last_run_timestamp_seconds',
+    'When the last run of the enabled organizations was applied; 0: none was.',
+    [],
+  ],
+  orgLastRun: [
+    'dropslot_organization_last_run_timestamp_seconds',
+    'When the last run of an enabled organization was applied (with monitorOrganizations=on).',
+    ['organization'],
+  ],
+  stored: ['dropslot_stored_bytes', 'Bytes that all organizations have stored, before encryption.', []],
+  orgStored: [
+    'dropslot_organization_stored_bytes',
+    'Bytes that an organization has stored, before encryption (with monitorOrganizations=on).',
+    ['organization'],
+  ],
+  nearQuota: [
+    'dropslot_organizations_near_quota',
+    'Organizations that have at least 90 % of the storage or of the files that they may have.',
+    [],
+  ],
   alarms: ['dropslot_alarms_open', 'Open alarms about files, sources and watched folders of organizations.', []],
   organizations: ['dropslot_organizations', 'Organizations, by state.', ['state']],
   diskFree: ['dropslot_disk_free_bytes', 'Free bytes on the disk of the data folder.', []],
@@ -100,6 +110,11 @@ const gaugeTexts = {
   backup: ['dropslot_last_backup_timestamp_seconds', 'When the last backup was made; 0: none was.', []],
   importer: ['dropslot_importer_seen_timestamp_seconds', 'When the schedule of an importer last ran; 0: never.', []],
   keys: ['dropslot_keys_expiring', 'Login keys that expire within 30 days.', []],
+  nextExpiry: [
+    'dropslot_next_key_expiry_timestamp_seconds',
+    'When the next login key expires; 0: none of them expires.',
+    [],
+  ],
   penalties: ['dropslot_penalties', 'Addresses that have a penalty now.', []],
   subscribers: ['dropslot_subscribers', 'Subscribers of events, by kind and state.', ['kind', 'state']],
   failing: ['dropslot_subscribers_failing', 'Enabled subscribers whose last delivery failed.', []],
@@ -128,7 +143,7 @@ function setWorkers(gauges: Gauges, workers: readonly WorkerView[]): void {
   }
 }
 
-async function readGauges(workplace: Workplace, gauges: Gauges): Promise<void> {
+async function readGauges(workplace: Workplace, gauges: Gauges, measureStorage: () => Promise<Storage>): Promise<void> {
   const began = performance.now();
   const now = workplace.now();
   const { queue, runs, disk, organizations, lastBackupAt, importerSeenAt } = await readCounts(workplace);
@@ -147,7 +162,12 @@ async function readGauges(workplace: Workplace, gauges: Gauges): Promise<void> {
   gauges.backup!.set((lastBackupAt ?? 0) / 1000);
   gauges.importer!.set((importerSeenAt ?? 0) / 1000);
   gauges.keys!.set(keys);
+  gauges.nextExpiry!.set(((await findNextExpiry(db, now)) ?? 0) / 1000);
   gauges.penalties!.set(await measurePenalties(db, now));
+  const leaseEnd = await findFirstLeaseEnd(db);
+  const leaseMs = workplace.settings.leaseSeconds * 1000;
+  gauges.leaseAge!.set(leaseEnd === null ? 0 : Math.max(0, now - leaseEnd + leaseMs) / 1000);
+  setOrganizations(workplace, gauges, await findLastApplied(db), await measureStorage());
   gauges.subscribers!.reset();
   let failing = 0;
   for (const { kind, state, count, failures } of await measureSubscribers(db)) {
@@ -156,4 +176,20 @@ async function readGauges(workplace: Workplace, gauges: Gauges): Promise<void> {
   }
   gauges.failing!.set(failing);
   gauges.database!.set((performance.now() - began) / 1000);
+}
+
+/** @param lastRuns by organization, in ms */
+function setOrganizations(
+  { settings }: Workplace,
+  gauges: Gauges,
+  lastRuns: ReadonlyMap<string, number>,
+  { bytes, near, byOrg }: Storage,
+): void {
+  gauges.lastRun!.set([...lastRuns.values()].reduce((last, at) => Math.max(last, at), 0) / 1000);
+  gauges.stored!.set(bytes);
+  gauges.nearQuota!.set(near);
+  if (settings.monitorOrganizations !== 'on') return;
+  for (const gauge of [gauges.orgLastRun!, gauges.orgStored!]) gauge.reset();
+  for (const [organization, at] of lastRuns) gauges.orgLastRun!.set({ organization }, at / 1000);
+  for (const [organization, its] of byOrg) gauges.orgStored!.set({ organization }, its);
 }

@@ -7,8 +7,8 @@ import type { Logger } from '../../config/logger.js';
 import { readEndpoint } from '../../config/network.js';
 import { OperationError } from '../../operations/error.js';
 import type { Workplace } from '../../operations/workplace.js';
-import type { CountedEvent } from '../../server/workers/messages.js';
 import { findShortage } from '../../storage/freespace.js';
+import type { Count } from '../counting.js';
 import type { WorkerView } from '../workerpool.js';
 import { createMetrics } from './metrics.js';
 
@@ -23,12 +23,14 @@ export interface MonitorDeps {
   viewWorkers?: () => readonly WorkerView[];
   /** Why no commit is answered, in a sentence; null: they are. */
   findCommitFault?: () => string | null;
+  /** How long the database may take to answer `/readyz`; default: 3 s. */
+  databaseWithinMs?: number;
 }
 
 export interface Monitor {
   port: number;
-  /** Counts audit records of the workers. */
-  countRecords(events: readonly CountedEvent[]): void;
+  /** Counts for the other processes of the server. */
+  count: Count;
   stop(): Promise<void>;
 }
 
@@ -42,7 +44,7 @@ export async function startMonitor(deps: MonitorDeps): Promise<Monitor> {
   const pages: Record<string, (response: ServerResponse) => Promise<void>> = {
     '/healthz': async (response) => answer(response, 200, 'text/plain; charset=utf-8', 'ok\n'),
     '/readyz': async (response) => {
-      const reasons = await findReasons(workplace);
+      const reasons = await findReasons(workplace, deps.databaseWithinMs ?? databaseWithinMs);
       const workers = deps.viewWorkers?.() ?? [];
       if (workers.length > 0 && workers.every(({ isReady }) => !isReady))
         reasons.push('no process for connections is ready');
@@ -81,7 +83,7 @@ export async function startMonitor(deps: MonitorDeps): Promise<Monitor> {
   logger.info('answering monitors', { host: host ?? '*', port: bound });
   return {
     port: bound,
-    countRecords: metrics.countRecords,
+    count: metrics.count,
     stop: async () => {
       metrics.stop();
       server.closeAllConnections();
@@ -92,10 +94,10 @@ export async function startMonitor(deps: MonitorDeps): Promise<Monitor> {
 }
 
 /** Why this server should get no work; empty: it is ready. */
-async function findReasons({ control, settings }: Workplace): Promise<string[]> {
+async function findReasons({ control, settings }: Workplace, withinMs: number): Promise<string[]> {
   const reasons: string[] = [];
   const patience = new AbortController();
-  const late = sleep(databaseWithinMs, false, { signal: patience.signal }).catch(() => false);
+  const late = sleep(withinMs, false, { signal: patience.signal }).catch(() => false);
   const answers = control.read.raw('SELECT 1').then(
     () => true,
     () => false,

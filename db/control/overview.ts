@@ -58,13 +58,38 @@ function failedRuns(db: Queryable, since: number) {
   return db('runs').whereRaw("state = 'failed'").where('finished_at', '>=', since);
 }
 
-/** The longest time (ms) from the opening of a slot's run to its start, of those that started since a time (ms). */
+/**
+ * The longest time (ms) from the opening of a slot's run to its start, of those that started since a time (ms). The kind stands here as
+ * in the index `runs_slot_started`.
+ */
 export async function longestSlotDelay(db: Queryable, since: number): Promise<number> {
   const [row] = await db('runs')
-    .where({ kind: 'slot' })
+    .whereRaw("kind = 'slot'")
     .where('started_at', '>=', since)
     .max({ delay: db.raw('started_at - opened_at') });
   return Number(row?.delay ?? 0);
+}
+
+/**
+ * When the last run of each enabled organization was applied (ms), changes by a person left out; those without one are left out.
+ * The condition stands here as in the index `runs_applied`.
+ */
+export async function findLastApplied(db: Queryable): Promise<Map<string, number>> {
+  const rows: { id: string; at: number | string | null }[] = await db('orgs')
+    .where({ enabled: 1 })
+    .select(
+      'id',
+      db.raw(
+        "(SELECT max(finished_at) FROM runs WHERE runs.org_id = orgs.id AND state = 'done' AND kind <> 'edit') AS at",
+      ),
+    );
+  return new Map(rows.flatMap(({ id, at }) => (at === null ? [] : [[id, Number(at)]])));
+}
+
+/** The lease of a running run that ends first (ms); null: none runs. The state stands here as in the index `runs_running`. */
+export async function findFirstLeaseEnd(db: Queryable): Promise<number | null> {
+  const [row] = await db('runs').whereRaw("state = 'running'").min({ until: 'lease_until' });
+  return row?.until == null ? null : Number(row.until);
 }
 
 /** Addresses that have a penalty now. */
@@ -104,6 +129,12 @@ export async function countWarnings(
   const expiring = db('login_keys').whereNull('revoked_at').where('expires_at', '>', now);
   const [keys] = await expiring.where('expires_at', '<', before).count({ count: '*' });
   return { alarms: Number(alarms!.count), keys: Number(keys!.count) };
+}
+
+/** When the next usable key expires (ms); null: none does. */
+export async function findNextExpiry(db: Queryable, now: number): Promise<number | null> {
+  const [row] = await db('login_keys').whereNull('revoked_at').where('expires_at', '>', now).min({ at: 'expires_at' });
+  return row?.at == null ? null : Number(row.at);
 }
 
 export interface ExpiringKey {

@@ -19,6 +19,8 @@ export interface Settlement {
   uploads: readonly { id: number; state: 'imported' | 'refused'; archivedAs: string }[];
   /** Kept with the run, as JSON. */
   summary: unknown;
+  /** How many faults and warnings the files have, by code: for metrics, and not kept. */
+  issues?: Readonly<Record<string, number>>;
 }
 
 /**

@@ -37,6 +37,7 @@ import { partialLease } from './partiallease.js';
 import { addDoors } from './penalties.js';
 import { pgpKeys } from './pgpkeys.js';
 import { pool } from './pool.js';
+import { runIndexes } from './runindexes.js';
 import { openSessions } from './sessions.js';
 import { requests } from './sftpaccess.js';
 import { passkeys, providers } from './signin.js';
@@ -98,6 +99,7 @@ export const controlMigrations: readonly Migration[] = [
   blobPlace,
   unsyncedBlobs,
   backupClaims,
+  runIndexes,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

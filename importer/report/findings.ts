@@ -83,6 +83,15 @@ export async function listProblems(stage: Stage, file: number, most: number): Pr
   }));
 }
 
+/** The faults and warnings of all files, by code. */
+export async function countIssues(stage: Stage): Promise<Record<string, number>> {
+  const found = await rows<{ code: string; count: number }>(
+    stage,
+    `SELECT code, COUNT(*) AS count FROM ${stage.prefix}.issues WHERE severity IN ('fault', 'warning') GROUP BY code`,
+  );
+  return Object.fromEntries(found.map(({ code, count }) => [code, Number(count)]));
+}
+
 /** Whether the report on a file has a line; `file` left out: on any file. */
 export async function hasIssues(stage: Stage, file?: number): Promise<boolean> {
   const some = file === undefined ? '' : 'WHERE file = :file';

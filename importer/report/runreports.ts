@@ -19,7 +19,7 @@ import { dateIn } from '../schedule/calendar.js';
 import type { FileOutcome, HoldReason, Progress, RunSummary } from '../types.js';
 import { writeChanges } from './changesfile.js';
 import { hasRoomForRejected, writeRejected, writeReport } from './filereport.js';
-import { hasIssues, indexIssues } from './findings.js';
+import { countIssues, hasIssues, indexIssues } from './findings.js';
 import { ReportSet, summaryEndings } from './reportset.js';
 import { measureRoom } from './room.js';
 import { summarizeFile, summarizeRun } from './summary.js';
@@ -92,7 +92,8 @@ export async function writeRunReports(deps: RunReportDeps, plan: PlannedRun, kee
   const note = run.approval?.note ?? null;
   const summary = { ...summarizeRun(plan, files, contact), appliedAt: deps.now(), note };
   await set.addSummary(folder, summaryStem, summary);
-  return { reports: set.reports, uploads, summary };
+  const issues = hasAnyIssue && deps.settings.monitor !== undefined ? { issues: await countIssues(stage) } : {};
+  return { reports: set.reports, uploads, summary, ...issues };
 }
 
 /** false: the stage need not be asked: users and teams that only cells name, and absences, are told once all files are planned. */

@@ -17,6 +17,7 @@ import { type PlannedRun, writeRunReports } from '../report/runreports.js';
 import { summarizeRun } from '../report/summary.js';
 import { dateIn } from '../schedule/calendar.js';
 import type { Progress, RunSummary } from '../types.js';
+import { countApplied } from './appliedcounts.js';
 import { findApplied } from './apply.js';
 import type { RunDeps } from './deps.js';
 import { keepKnown, readKnown } from './directorystate.js';
@@ -61,6 +62,7 @@ export async function workRun(
   const freed = await settleRun(control, run, settlement, now(), await readWrites(directory.read), reads);
   await onStep?.('settled');
   if (freed === null) return null;
+  deps.onApplied?.(countApplied(settlement));
   for (const id of freed) await removeBlob(deps.paths, id);
   await afterApply(deps, run, settlement.summary as RunSummary);
   return settlement.summary as RunSummary;

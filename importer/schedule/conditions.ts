@@ -14,7 +14,7 @@ import { listOrgs } from '../../db/control/orgs.js';
 import { findLastBackup, listExpiringKeys } from '../../db/control/overview.js';
 import { measureAllUsage } from '../../db/control/usage.js';
 import { findShortage } from '../../storage/freespace.js';
-import { limitsOf } from '../../storage/storagelimits.js';
+import { isNearLimits, limitsOf } from '../../storage/storagelimits.js';
 import type { Clock } from './clock.js';
 import { type Rounds, startRounds } from './periodic.js';
 
@@ -33,7 +33,6 @@ const everyMs = 600_000;
 const dayMs = 86_400_000;
 /** A key has an event as it passes each of these. */
 const warningDays = [30, 7, 1];
-const nearShare = 0.9;
 /** The disk is low while it has less than so many times the free space at which uploads are refused. */
 const lowFactor = 2;
 
@@ -81,10 +80,10 @@ async function findExpiring(control: Db, at: number) {
 async function findNear(control: Db, settings: Settings) {
   const usage = await measureAllUsage(control.read);
   return (await listOrgs(control.read)).flatMap((org) => {
-    const { maxStoredBytes, maxFiles } = limitsOf(org, settings);
+    const limits = limitsOf(org, settings);
     const { bytes, entries } = usage.get(org.id) ?? { bytes: 0, entries: 0 };
-    if (bytes < nearShare * maxStoredBytes && entries < nearShare * maxFiles) return [];
-    const data = { bytes, maxBytes: maxStoredBytes, files: entries, maxFiles };
+    if (!isNearLimits({ bytes, entries }, limits)) return [];
+    const data = { bytes, maxBytes: limits.maxStoredBytes, files: entries, maxFiles: limits.maxFiles };
     return [{ name: `quota.near:${org.id}`, org: org.id, subject: org.id, data }];
   });
 }

@@ -4,15 +4,17 @@ import { allowsSource, parseSources } from './addresses.js';
 import type { Certificate } from './certificate.js';
 import { importKey, leastRsaBits } from './verify.js';
 
-export type CertificateFlaw =
-  | 'certificate not signed by its authority'
-  | 'certificate is not for users'
-  | 'certificate not valid yet'
-  | 'expired certificate'
-  | 'certificate for another principal'
-  | 'certificate with an option that is not supported'
-  | 'certificate for a key that is too short'
-  | 'address not allowed for this certificate';
+export const certificateFlaws = [
+  'certificate not signed by its authority',
+  'certificate is not for users',
+  'certificate not valid yet',
+  'expired certificate',
+  'certificate for another principal',
+  'certificate with an option that is not supported',
+  'certificate for a key that is too short',
+  'address not allowed for this certificate',
+] as const;
+export type CertificateFlaw = (typeof certificateFlaws)[number];
 
 /** null: it may log in where its authority's certificates may. */
 export function judgeCertificate(

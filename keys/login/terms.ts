@@ -4,30 +4,32 @@ import { hasSftp } from '../../config/settings.js';
 import type { LoginKey } from '../../db/control/keys.js';
 import type { Org } from '../../db/control/orgs.js';
 import { allowsSource } from './addresses.js';
-import type { CertificateFlaw } from './certificateterms.js';
+import { certificateFlaws } from './certificateterms.js';
 import { allowsTime } from './hours.js';
 
 /** Why a login is denied: for the log only, the client always gets the same answer. */
-export type DenialReason =
-  | 'unknown organization'
-  | 'disabled organization'
-  | 'plan without SFTP'
-  | 'unknown key'
-  | 'unknown authority'
-  | 'wrong password'
-  | 'too many passwords at once'
-  | 'revoked key'
-  | 'key not valid yet'
-  | 'expired key'
-  | 'address not allowed for this key'
-  | 'address not allowed for this organization'
-  | 'outside the hours of this organization'
-  | 'malformed certificate'
-  | 'revoked certificate'
-  | 'signature with SHA-1'
-  | 'wrong signature'
-  | 'too many connections'
-  | CertificateFlaw;
+export const denialReasons = [
+  'unknown organization',
+  'disabled organization',
+  'plan without SFTP',
+  'unknown key',
+  'unknown authority',
+  'wrong password',
+  'too many passwords at once',
+  'revoked key',
+  'key not valid yet',
+  'expired key',
+  'address not allowed for this key',
+  'address not allowed for this organization',
+  'outside the hours of this organization',
+  'malformed certificate',
+  'revoked certificate',
+  'signature with SHA-1',
+  'wrong signature',
+  'too many connections',
+  ...certificateFlaws,
+] as const;
+export type DenialReason = (typeof denialReasons)[number];
 
 /** null: the terms of the organization's key allow a login now, from this address. */
 export function judgeKey(key: LoginKey, address: string | null, at: number): DenialReason | null {

@@ -17,6 +17,9 @@ export interface FailedLogins {
   stop(): Promise<void>;
 }
 
+/** The reason of these records. */
+export const noLogin = 'no login';
+
 const minuteMs = 60_000;
 /** Addresses that get a record of their own in each round; the others share one. */
 const mostRecords = 50;
@@ -35,16 +38,15 @@ export function createFailedLogins({ control, logger, now, everyMs = minuteMs }:
     [counts, uncounted] = [new Map(), 0];
     if (ranked.length === 0) return;
     const event = { at: now(), org: null, actor: 'system', action: 'login.refused' };
-    const reason = 'no login';
     try {
       await control.transact(async (tx) => {
         for (const [address, connections] of ranked.slice(0, mostRecords))
-          await recordAudit(tx, { ...event, subject: address, detail: { reason, address, connections } });
+          await recordAudit(tx, { ...event, subject: address, detail: { reason: noLogin, address, connections } });
         if (restConnections > 0)
           await recordAudit(tx, {
             ...event,
             subject: 'other addresses',
-            detail: { reason, addresses: rest.length, connections: restConnections },
+            detail: { reason: noLogin, addresses: rest.length, connections: restConnections },
           });
       });
     } catch (error) {

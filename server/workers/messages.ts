@@ -61,7 +61,7 @@ export type WorkerMessage =
   | { type: 'usage'; org: string; usage: OrgUsage }
   /** Bytes of memory of all organizations. */
   | { type: 'total'; bytes: number }
-  | { type: 'audit'; events: CountedEvent[] };
+  | { type: 'audit'; events: readonly CountedEvent[] };
 
 /** A committed audit record, as far as metrics count it. */
 export type CountedEvent = Pick<AuditEvent, 'action'> & { detail: Record<string, unknown> };

@@ -4,6 +4,7 @@ import { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { startApiProcess } from '../../app/apiprocess.js';
+import type { Count } from '../../app/counting.js';
 import { forkProcess } from '../../app/forking.js';
 import { superviseProcess } from '../../app/importerprocess.js';
 import { superviseWorker } from '../../app/workerprocess.js';
@@ -84,11 +85,13 @@ test('the first worker that can not be started is an error of the start', async 
 test('an importer, and the process of the HTTP API, are started once there is memory', async (t) => {
   const { lines, logger } = collect();
   const failed = withoutMemory(t, 2);
+  const counted: Parameters<Count>[0][] = [];
+  const onCount: Count = (message) => counted.push(message);
   const importer = superviseProcess({
-    ...{ settings, secrets, logger, module: child, directoryDriver: settings.sqliteDriver },
+    ...{ settings, secrets, logger, onCount, module: child, directoryDriver: settings.sqliteDriver },
     role: () => ({ name: 'scheduler' }),
   });
-  const stopApi = startApiProcess({ settings, shown: [], secrets, logger });
+  const stopApi = startApiProcess({ settings, shown: [], secrets, logger, onCount });
   const has = (message: string) => lines.some((line) => line.message === message);
   await until(() => has('the scheduler process started'), 'the importer', 60_000);
   await until(() => has('the process of the HTTP API started'), 'the API', 60_000);
@@ -96,4 +99,9 @@ test('an importer, and the process of the HTTP API, are started once there is me
   const reasons = lines.flatMap(({ reason }) => (reason === undefined ? [] : [reason]));
   assert.deepEqual(reasons, ['spawn ENOMEM', 'spawn ENOMEM']);
   await Promise.all([importer.stop(0), stopApi()]);
+  const restart = { type: 'restart', cause: 'ended' };
+  assert.deepEqual(
+    counted.filter(({ type }) => type === 'restart'),
+    ['scheduler', 'api'].map((process) => ({ ...restart, process })),
+  );
 });

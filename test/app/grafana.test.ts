@@ -39,7 +39,7 @@ test('each query names a metric that the server has, with labels that it has', a
     }
     assert.match(expr, /\{job="\$job"[,}]/, `${title} is of one job`);
   }
-  const known = readFileSync('app/monitor/metrics.ts', 'utf8');
+  const known = ['metrics', 'counters'].map((name) => readFileSync(`app/monitor/${name}.ts`, 'utf8')).join();
   for (const { title, expr, legendFormat } of queries) {
     const grouped = [...expr.matchAll(/by \(([^)]*)\)/g)].flatMap(([, labels]) => labels!.split(', '));
     const shown = [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label!);
@@ -54,7 +54,12 @@ test('its queries are balanced, and its panels do not overlap', () => {
       assert.equal(expr.split(pair[0]!).length, expr.split(pair[1]!).length, `${title}: ${expr}`);
     const bare = expr.replace(/\{[^}]*\}|\[[^\]]*\]|"[^"]*"/g, ' ').matchAll(/[a-z_]\w*/g);
     for (const [word] of bare)
-      assert.ok(/^dropslot_/.test(word) || words.has(word) || /^(outcome|result|action|kind)$/.test(word), word);
+      assert.ok(
+        /^dropslot_/.test(word) ||
+          words.has(word) ||
+          /^(outcome|result|reason|action|kind|type|entity|code|process|cause|organization)$/.test(word),
+        word,
+      );
   }
   const { panels } = dashboard;
   assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);

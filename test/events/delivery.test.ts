@@ -60,6 +60,24 @@ onBothDatabases('deliveries', (open) => {
     await deliveries.stop();
   });
 
+  test('each attempt is counted, with the kind of the subscriber and its result', async (t) => {
+    const databases = await open(t);
+    await subscribe(databases, { id: 's' });
+    await recordEvent(databases.control.write, event('org.added'));
+    const results: string[] = [];
+    const answers = ['failed', 'delivered'] as const;
+    const deliver = async () => ({ result: answers[results.length]!, detail: '' });
+    const onAttempt = (kind: string, result: string) => results.push(`${kind} ${result}`);
+    const deps = { ...databases, logger: createSilentLogger(), owner: 'test', onAttempt };
+    for (const now of [1_000, 200_000]) {
+      assert.ok(await takeLease(databases.control.write, 's', 'test', now, 60_000));
+      const deliverer = { kind: 'test', concurrency: 1, deliver };
+      const of = await placeOf(databases, 's');
+      await deliverNext({ ...deps, now: () => now }, of, deliverer, new AbortController().signal);
+    }
+    assert.deepEqual(results, ['test failed', 'test delivered']);
+  });
+
   test('one node delivers; a lease of another one is respected until it ends', async (t) => {
     const databases = await open(t);
     await subscribe(databases, { id: 's' });
