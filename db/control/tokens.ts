@@ -1,7 +1,7 @@
 /** Access tokens of the HTTP API: who may use it, for which organization, and how far. */
 import type { Queryable } from '../connection.js';
 
-export const tokenScopes = ['read', 'operate', 'admin', 'audit', 'upload', 'scim'] as const;
+export const tokenScopes = ['read', 'operate', 'admin', 'owner', 'audit', 'upload', 'scim'] as const;
 export type TokenScope = (typeof tokenScopes)[number];
 
 /** Without its hash, which no surface shows. */

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { listCustomFields } from '../../../operations/customfields.js';
 import { exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
+import { mailExport } from '../../../operations/exports/mailed.js';
+import { isoTime } from '../../../operations/format.js';
 import { changesToJson, countedFieldToJson, teamToJson, userToJson } from '../../../operations/forms/directory.js';
 import { holding, takeDownload } from '../../../operations/places.js';
 import { showTeam, type Team, type TeamHistory, walkTeams } from '../../../operations/teams.js';
@@ -193,4 +195,31 @@ export const directoryRoutes: readonly Route[] = [
       },
     }),
   ),
+  route({
+    method: 'POST',
+    path: '/orgs/{org}/exports/users/mail',
+    summary:
+      'Send an active admin of the organization a mail with a link that downloads the users as CSV once, within a day',
+    right: 'operate',
+    params: orgParams,
+    body: z.strictObject({
+      to: name,
+      changedSince: z.string().max(40).optional(),
+      active: z.boolean().optional(),
+      forSpreadsheet: z.boolean().optional(),
+    }),
+    answer: z.strictObject({
+      to: z.string(),
+      /** In the SFTP tree of the organization, where the console has no HTTPS; null: the mail has a link. */
+      path: maybeText,
+      until: time,
+    }),
+    status: 201,
+    handle: async ({ workplace, params: { org }, body: { to, ...filter }, busy }) => {
+      const { id } = await workplace.org(org);
+      const leave = takeDownload(busy, { org: id });
+      const sent = await mailExport(workplace, id, to, filter).finally(leave);
+      return { to: sent.to, path: sent.path, until: isoTime(sent.until) };
+    },
+  }),
 ];
