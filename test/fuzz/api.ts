@@ -137,6 +137,7 @@ const texts = [
     '2026-02-30',
     '2026-01-31T00:00:00Z',
     'x'.repeat(5_000),
+    'version: 1\norganizations: {acme: {settings: {slot: "05:00"}}, new: {settings: {owner: o@new.test}}}',
   ],
   ...[
     'acme',
