@@ -7,6 +7,7 @@ import {
   findTokenByHash,
   insertToken,
   listTokens,
+  lockToken,
   noteTokenUse,
   revokeToken,
   type Token,
@@ -62,10 +63,11 @@ export async function addToken(workplace: Workplace, wanted: WantedToken): Promi
   const id = `tok_${randomBytes(8).toString('hex')}`;
   const token = { id, name, org, scope, createdBy: actor, createdAt: at, expiresAt };
   await control.transact(async (tx) => {
+    const maker = wanted.maker && (await lockToken(tx, wanted.maker.id));
+    if (maker === null || (maker !== undefined && stateOfToken(maker, at) !== 'usable'))
+      throw new OperationError('refused', 'the token that asks for it was revoked or has expired');
     const all = await listTokens(tx);
     const usable = all.filter((one) => stateOfToken(one, at) === 'usable');
-    if (wanted.maker !== undefined && !usable.some((one) => one.id === wanted.maker!.id))
-      throw new OperationError('refused', 'the token that asks for it was revoked or has expired');
     const own = (tokens: readonly Token[]) => tokens.filter((one) => one.org === org).length;
     if (workplace.isOfOrg === true && (own(usable) >= mostOfOrg.usable || own(all) >= mostOfOrg.ever))
       throw new OperationError(

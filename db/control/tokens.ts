@@ -42,6 +42,12 @@ export async function findToken(db: Queryable, id: string): Promise<Token | null
   return row === undefined ? null : fromRow(row);
 }
 
+/** As findToken; it is revoked before this, or after the transaction ends. null: no such token. */
+export async function lockToken(tx: Queryable, id: string): Promise<Token | null> {
+  const row = await tx('api_tokens').where({ id }).forUpdate().first();
+  return row === undefined ? null : fromRow(row);
+}
+
 /** The token with this hash, revoked or expired ones too, and the stored hash; null: there is none. */
 export async function findTokenByHash(db: Queryable, hash: string): Promise<(Token & { hash: string }) | null> {
   const row = await db('api_tokens').where({ hash }).first();

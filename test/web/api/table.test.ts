@@ -95,6 +95,8 @@ test('every answer fits the schema of its route', async (t) => {
   const csv = await good('GET', '/orgs/{org}/exports/users');
   assert.match(csv.text, /^User Email,.*\nowner@acme\.test,/);
   assert.match(csv.headers.get('content-type')!, /^text\/csv/);
+  const ofActive = '/orgs/{org}/exports/users?active=true&forSpreadsheet=true';
+  assert.match((await good('GET', '/orgs/{org}/exports/users', ofActive)).text, /^\ufeff?User Email,.*\r?\nowner@acme/);
   assert.match((await good('GET', '/orgs/{org}/exports/teams')).text, /^Team Name,/);
   const drop = '/orgs/{org}/drops/{name}';
   const raw = { 'content-type': 'text/csv' };
@@ -317,7 +319,10 @@ test('every answer fits the schema of its route', async (t) => {
     assert.equal((await good('POST', `/${group}/{id}/disable`, `/${group}/${id}/disable`)).json.state, 'disabled');
   }
   await good('POST', '/handlers/{id}/resend', `/handlers/${handler}/resend`, { event: 'evt_none' }, 404);
-  assert.equal((await good('POST', '/handlers/{id}/enable', `/handlers/${handler}/enable`)).json.name, 'audit');
+  assert.equal(
+    (await good('POST', '/handlers/{id}/enable', `/handlers/${handler}/enable?fromNow=true`)).json.name,
+    'audit',
+  );
   await good('DELETE', '/handlers/{id}', `/handlers/${handler}`);
 
   for (const [prefix, role, other] of [

@@ -1,7 +1,7 @@
 /** Routes of the directory: users, teams, custom fields, and exports as CSV. */
 import { z } from 'zod';
 import { listCustomFields } from '../../../operations/customfields.js';
-import { exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
+import { type ExportFilter, exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
 import { mailExport } from '../../../operations/exports/mailed.js';
 import { isoTime } from '../../../operations/format.js';
 import { changesToJson, countedFieldToJson, teamToJson, userToJson } from '../../../operations/forms/directory.js';
@@ -90,6 +90,19 @@ function showHistory(found: Pick<TeamHistory, 'story' | 'changes'>) {
 }
 
 const exports = { users: exportUsers, teams: exportTeams };
+
+const yesOrNo = z.enum(['true', 'false']).default('false');
+const teamQuery = z.strictObject({ changedSince: z.string().max(40).optional(), forSpreadsheet: yesOrNo });
+const exportQueries = { users: teamQuery.extend({ active: yesOrNo }), teams: teamQuery };
+
+function readFilter(query: z.infer<typeof teamQuery> & { active?: 'true' | 'false' }): ExportFilter {
+  const { changedSince, forSpreadsheet, active } = query;
+  return {
+    changedSince,
+    ...(forSpreadsheet === 'true' && { forSpreadsheet: true }),
+    ...(active === 'true' && { active: true }),
+  };
+}
 
 export const directoryRoutes: readonly Route[] = [
   route({
@@ -182,16 +195,17 @@ export const directoryRoutes: readonly Route[] = [
       summary: `The ${what} as CSV, which imports again and then changes nothing; recorded in the audit trail`,
       right: 'read',
       params: orgParams,
-      query: z.strictObject({ changedSince: z.string().max(40).optional() }),
+      query: exportQueries[what],
       answer: 'text/csv',
       handle: async ({ workplace, params: { org }, query, busy }) => {
         const { id } = await workplace.org(org);
+        const filter = readFilter(query);
         const leave = takeDownload(busy, { org: id });
-        await recordExport(workplace, id, what, query).catch((error) => {
+        await recordExport(workplace, id, what, filter).catch((error) => {
           leave();
           throw error;
         });
-        return { content: holding(exports[what](workplace, id, query), leave), fileName: `${what}.csv` };
+        return { content: holding(exports[what](workplace, id, filter), leave), fileName: `${what}.csv` };
       },
     }),
   ),

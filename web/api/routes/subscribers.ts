@@ -201,9 +201,22 @@ const requestsOf = (group: Group, { prefix, isOfServer }: Place) => {
     disable: act('disable', `Stop the deliveries of one ${noun}`, 'admin', ({ workplace, params: { id } }) =>
       disable(workplace, of, id),
     ),
-    enable: act('enable', `Begin the deliveries of one ${noun} again`, 'admin', ({ workplace, params: { id } }) =>
-      enable(workplace, of, id, false),
-    ),
+    enable: route({
+      method: 'POST',
+      path: `${path}/{id}/enable`,
+      summary: `Begin the deliveries of one ${noun} again; "fromNow" leaves out the events that it has not had`,
+      right: 'admin',
+      isOfServer,
+      params,
+      query: z.strictObject({ fromNow: z.enum(['true', 'false']).default('false') }),
+      answer: form,
+      current,
+      handle: async ({ workplace, params: at, query }) => {
+        await getOwn(workplace, of, at);
+        await enable(workplace, of, at.id, query.fromNow === 'true');
+        return current({ workplace, params: at });
+      },
+    }),
     try:
       group === 'exports'
         ? act('run', 'Make one export now', 'operate', try_)
