@@ -9,7 +9,7 @@ const mostKept = 1_000;
 /** Larger answers are not kept: their keys are refused from then on. */
 const mostAnswerLength = 1_000_000;
 /** Members of answers that are shown once. */
-const shownOnce = ['secret', 'password'];
+const shownOnce = ['secret', 'password', 'link', 'notes'];
 
 export interface KeyedRequest {
   token: string;

@@ -7,6 +7,7 @@ import {
   findTokenByHash,
   insertToken,
   listTokens,
+  lockToken,
   noteTokenUse,
   revokeToken,
   type Token,
@@ -29,6 +30,8 @@ export interface WantedToken {
   scope: string;
   /** A date, whose end in the organization's time zone (else UTC) it is, or a time; undefined: never. */
   expires?: string | undefined;
+  /** The token that asks for it, which it never outlives; undefined: a person does. */
+  maker?: Pick<Token, 'id' | 'expiresAt'> | undefined;
 }
 
 export interface AddedToken extends Token {
@@ -38,6 +41,8 @@ export interface AddedToken extends Token {
 
 const everyOrg = { id: null, timeZone: 'utc' };
 const mostTokens = 1_000;
+/** Those of an organization that its own tokens may bring about, so that one organization leaves room for the others. */
+const mostOfOrg = { usable: 100, ever: 5_000 };
 const mostName = 100;
 /** The last use is written at most once in this time, so that requests do not cause writes. */
 const useEveryMs = 60_000;
@@ -52,12 +57,23 @@ export async function addToken(workplace: Workplace, wanted: WantedToken): Promi
   if (scope === undefined) throw unknownWord(`unknown scope "${wanted.scope}"`, wanted.scope, tokenScopes);
   const { id: org, timeZone } = wanted.org === undefined ? everyOrg : await workplace.org(wanted.org);
   const at = now();
-  const expiresAt = wanted.expires === undefined ? null : readExpiry(wanted.expires.trim(), timeZone, at, 'token');
+  const asked = wanted.expires === undefined ? null : readExpiry(wanted.expires.trim(), timeZone, at, 'token');
+  const expiresAt = withinMaker(asked, wanted.maker);
   const secret = `dst_${randomBytes(32).toString('base64url')}`;
   const id = `tok_${randomBytes(8).toString('hex')}`;
   const token = { id, name, org, scope, createdBy: actor, createdAt: at, expiresAt };
   await control.transact(async (tx) => {
-    const usable = (await listTokens(tx)).filter((one) => stateOfToken(one, at) === 'usable');
+    const maker = wanted.maker && (await lockToken(tx, wanted.maker.id));
+    if (maker === null || (maker !== undefined && stateOfToken(maker, at) !== 'usable'))
+      throw new OperationError('refused', 'the token that asks for it was revoked or has expired');
+    const all = await listTokens(tx);
+    const usable = all.filter((one) => stateOfToken(one, at) === 'usable');
+    const own = (tokens: readonly Token[]) => tokens.filter((one) => one.org === org).length;
+    if (workplace.isOfOrg === true && (own(usable) >= mostOfOrg.usable || own(all) >= mostOfOrg.ever))
+      throw new OperationError(
+        'refused',
+        `${org} has ${mostOfOrg.usable} usable tokens, or made ${mostOfOrg.ever} so far: revoke those that nothing uses, or ask your operator`,
+      );
     if (usable.length >= mostTokens)
       throw new OperationError('refused', `there are ${mostTokens} usable tokens: revoke those that nothing uses`);
     await insertToken(tx, { ...token, hash: hashOf(secret) });
@@ -67,14 +83,38 @@ export async function addToken(workplace: Workplace, wanted: WantedToken): Promi
   return { ...token, revokedAt: null, lastUsedAt: null, lastUsedFrom: null, secret };
 }
 
+/** A token that nothing is asked for ends with its maker. @throws OperationError `refused` */
+function withinMaker(asked: number | null, maker: WantedToken['maker']): number | null {
+  const last = maker?.expiresAt ?? null;
+  if (last === null) return asked;
+  if (asked !== null && asked > last)
+    throw new OperationError(
+      'refused',
+      `a token makes none that outlives it: this one expires at ${new Date(last).toISOString()}`,
+    );
+  return asked ?? last;
+}
+
 export function listAllTokens({ control }: Pick<Workplace, 'control'>): Promise<Token[]> {
   return listTokens(control.read);
 }
 
-/** From now on no request with it is answered. @throws OperationError `not_found`; `refused` when it is revoked already */
-export async function revokeTokenById({ control, actor, now }: Workplace, id: string): Promise<Token> {
+/** @param org of which it must be; undefined: any. @throws OperationError `not_found` */
+export async function showToken({ control }: Pick<Workplace, 'control'>, id: string, org?: string): Promise<Token> {
   const token = await findToken(control.read, id);
-  if (token === null) throw new OperationError('not_found', `no token "${id}"; see "dropslot tokens list"`);
+  if (token === null || (org !== undefined && token.org !== org))
+    throw new OperationError('not_found', `no token "${id}"; see "dropslot tokens list"`);
+  return token;
+}
+
+/**
+ * From now on no request with it is answered.
+ * @param org of which it must be; undefined: any
+ * @throws OperationError `not_found`; `refused` when it is revoked already
+ */
+export async function revokeTokenById(workplace: Workplace, id: string, org?: string): Promise<Token> {
+  const token = await showToken(workplace, id, org);
+  const { control, actor, now } = workplace;
   const at = now();
   await control.transact(async (tx) => {
     if (!(await revokeToken(tx, id, at))) throw new OperationError('refused', `the token ${id} is revoked already`);

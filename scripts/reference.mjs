@@ -1,4 +1,4 @@
-// Writes docs/settings.md, docs/organization-settings.md, the tables of codes and of events, the types of the
+// Writes docs/settings.md, docs/organization-settings.md, the tables of codes, of events and of requests of the API, the types of the
 // package, and the list of manual pages in package.json, from their sources; run by `npm run docs` after a build.
 import './codetable.mjs';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { replaceTypesOfPage, replaceTypings } from '../dist/app/embed/typings.js
 import { renderSettingsReference } from '../dist/config/reference.js';
 import { replaceEventsTable } from '../dist/events/reference.js';
 import { renderOrgReference } from '../dist/operations/orgsettings/reference.js';
+import { replaceCommandTables } from '../dist/web/api/commands.js';
 
 const write = (name, text) => writeFileSync(new URL(`../docs/${name}`, import.meta.url), text);
 
@@ -13,6 +14,8 @@ write('settings.md', renderSettingsReference());
 write('organization-settings.md', renderOrgReference());
 const events = new URL('../docs/events.md', import.meta.url);
 writeFileSync(events, replaceEventsTable(readFileSync(events, 'utf8')));
+const api = new URL('../docs/api.md', import.meta.url);
+writeFileSync(api, replaceCommandTables(readFileSync(api, 'utf8')));
 const typings = new URL('../app/embed/api.d.ts', import.meta.url);
 const types = replaceTypings(readFileSync(typings, 'utf8'));
 writeFileSync(typings, types);

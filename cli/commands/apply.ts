@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { OperationError } from '../../operations/error.js';
 import { escapeControl, escapeText } from '../../operations/format.js';
-import type { Change } from '../../operations/setup/change.js';
+import { type Change, changeToJson } from '../../operations/setup/change.js';
 import { readSetup } from '../../operations/setup/document.js';
 import { exportSetup } from '../../operations/setup/export.js';
 import { applyChanges, compareSetup } from '../../operations/setup/setup.js';
@@ -51,7 +51,7 @@ makes the changes. A file that was applied changes nothing the second time. With
         if (!out.json) await out.write(`${escapeText(describeChanges(changes))}\n`);
         const isApplied = !dryRun && changes.length > 0;
         const notes = isApplied ? await applyChanges(changes) : [];
-        if (out.json) await out.show({ applied: isApplied, changes: changes.map(toJson), unnamed, notes }, '');
+        if (out.json) await out.show({ applied: isApplied, changes: changes.map(changeToJson), unnamed, notes }, '');
         else if (isApplied) await out.write(`${escapeText(['', ...notes, `Applied ${count(changes)}.`].join('\n'))}\n`);
         else if (changes.length > 0) out.note('Nothing was changed. Leave out --dry-run to apply it.');
         if (unnamed.length > 0 && prune)
@@ -110,10 +110,6 @@ function describeChanges(changes: readonly Change[]): string {
       ...changes.filter(({ org }) => org === owner).map(({ sign, text }) => `  ${sign} ${text.replaceAll('\n', ' ')}`),
     ])
     .join('\n');
-}
-
-function toJson({ org, sign, text }: Change): unknown {
-  return { org, kind: { '+': 'add', '~': 'change', '-': 'remove' }[sign], text };
 }
 
 function count({ length }: readonly Change[]): string {

@@ -4,8 +4,9 @@ import { consoleAddress, invitationLink } from '../../operations/accounts/link.j
 import { changeRole, inviteAccount, listPeople, removePerson } from '../../operations/accounts/people.js';
 import { orgRoles, serverRoles } from '../../operations/accounts/rights.js';
 import { formatTime } from '../../operations/format.js';
+import { accountToJson } from '../../operations/forms/accounts.js';
 import { atWorkplace, examples } from '../command.js';
-import { accountList, accountToJson } from '../views/accounts.js';
+import { accountList } from '../views/accounts.js';
 import { registerProviders } from './providers.js';
 
 export function registerConsole(program: Command): void {

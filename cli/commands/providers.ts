@@ -1,6 +1,5 @@
 /** `dropslot console providers`, `console set-provider` and others: the identity providers (OpenID Connect) at which people of the web console sign in. */
 import { type Command, Option } from 'commander';
-import { type ProviderAddresses, providerAddresses } from '../../operations/accounts/link.js';
 import {
   listProviders,
   type ProviderChange,
@@ -9,6 +8,7 @@ import {
   setProvider,
   showProvider,
 } from '../../operations/accounts/orgprovider.js';
+import { addressesOf, providerToJson } from '../../operations/forms/accounts.js';
 import { readSecret } from '../../operations/settings.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { atWorkplace, examples } from '../command.js';
@@ -41,7 +41,7 @@ export function registerProviders(group: Command): void {
     .action((org: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         const provider = await showProvider(workplace, org);
-        await out.show(toJson(provider, workplace), describe(provider, workplace));
+        await out.show(providerToJson(provider, workplace), describe(provider, workplace));
       }),
     );
   group
@@ -99,24 +99,12 @@ others, whose address has one of the --domains. Dropslot accepts an address only
         const secret = clientSecretFile === undefined ? undefined : readSecret(clientSecretFile, workplace.settings);
         const change = { ...options, secret: publicClient === true ? null : secret };
         const provider = await setProvider(workplace, org, change);
-        await out.show(toJson(provider, workplace), `Set the provider of ${org}.\n${describe(provider, workplace)}`);
+        await out.show(
+          providerToJson(provider, workplace),
+          `Set the provider of ${org}.\n${describe(provider, workplace)}`,
+        );
       }),
     );
-}
-
-/** null: the console is off. */
-function addressesOf({ settings }: Workplace, { key }: ShownProvider): ProviderAddresses | null {
-  return settings.console === undefined ? null : providerAddresses(settings, key);
-}
-
-function toJson(provider: ShownProvider, workplace: Workplace): Record<string, unknown> {
-  const { org, issuer, clientId, hasSecret, label, scopes, emailClaim, verifiedClaim, domains, newAccounts } = provider;
-  const { allowHttp, allowPrivate, isRequired } = provider;
-  const { signIn = null, redirect = null } = addressesOf(workplace, provider) ?? {};
-  return {
-    ...{ org, issuer, clientId, hasSecret, label, scopes, emailClaim, verifiedClaim, domains, newAccounts },
-    ...{ passwordSignIn: !isRequired, allowHttp, allowPrivate, signIn, redirect },
-  };
 }
 
 function describe(provider: ShownProvider, workplace: Workplace): string {
@@ -148,6 +136,6 @@ function listOf(workplace: Workplace): ListView<ShownProvider> {
     ],
     empty:
       'No providers yet: the server has the setting oidc, an organization gets one with "dropslot console set-provider ORG".',
-    toJson: (provider) => toJson(provider, workplace),
+    toJson: (provider) => providerToJson(provider, workplace),
   };
 }

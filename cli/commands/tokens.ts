@@ -16,7 +16,7 @@ export function registerTokens(program: Command): void {
     .summary('add a token')
     .description(
       `Adds an access token of the HTTP API and prints it once. Scopes: read (lists and values), operate (also import, approve,
-reject and undo runs), admin (also change organizations and keys, and read the audit trail), audit (the audit trail alone),
+reject and undo runs), admin (also change organizations and keys, and read the audit trail), owner (also manage tokens and people of the console), audit (the audit trail alone),
 upload (drop files for an import, and nothing else: for the programs of customers), scim (read users and groups by SCIM, and nothing else).`,
     )
     .requiredOption('--name <name>', 'the program or person that will use it')

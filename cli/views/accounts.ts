@@ -1,6 +1,7 @@
 /** Accounts of the web console, for people and as JSON; never with their secrets. */
 import type { Account } from '../../operations/accounts/rights.js';
-import { formatTime, isoTime } from '../../operations/format.js';
+import { formatTime } from '../../operations/format.js';
+import { accountToJson } from '../../operations/forms/accounts.js';
 import type { ListView } from '../output.js';
 
 export const accountList: ListView<Account> = {
@@ -14,7 +15,3 @@ export const accountList: ListView<Account> = {
   empty: 'No people yet: invite the first one with "dropslot console invite EMAIL --role owner".',
   toJson: accountToJson,
 };
-
-export function accountToJson({ createdAt, signedInAt, ...account }: Account): Record<string, unknown> {
-  return { ...account, createdAt: isoTime(createdAt), signedInAt: isoTime(signedInAt) };
-}

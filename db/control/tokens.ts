@@ -1,7 +1,7 @@
 /** Access tokens of the HTTP API: who may use it, for which organization, and how far. */
 import type { Queryable } from '../connection.js';
 
-export const tokenScopes = ['read', 'operate', 'admin', 'audit', 'upload', 'scim'] as const;
+export const tokenScopes = ['read', 'operate', 'admin', 'owner', 'audit', 'upload', 'scim'] as const;
 export type TokenScope = (typeof tokenScopes)[number];
 
 /** Without its hash, which no surface shows. */
@@ -39,6 +39,12 @@ export async function listTokens(db: Queryable): Promise<Token[]> {
 /** null: no such token. */
 export async function findToken(db: Queryable, id: string): Promise<Token | null> {
   const row = await db('api_tokens').where({ id }).first();
+  return row === undefined ? null : fromRow(row);
+}
+
+/** As findToken; it is revoked before this, or after the transaction ends. null: no such token. */
+export async function lockToken(tx: Queryable, id: string): Promise<Token | null> {
+  const row = await tx('api_tokens').where({ id }).forUpdate().first();
   return row === undefined ? null : fromRow(row);
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createSilentLogger } from '../../config/logger.js';
 import type { Settings } from '../../config/settings.js';
 import { recordAudit } from '../../db/control/audit.js';
+import { listOwnFiles } from '../../db/control/checks.js';
 import type { Org } from '../../db/control/orgs.js';
 import { mailedExportsRoot } from '../../db/control/treelayout.js';
 import { findUser } from '../../db/directory/users.js';
@@ -18,6 +19,9 @@ import { type ExportFilter, exportUsers, recordExport } from '../export.js';
 import type { Workplace } from '../workplace.js';
 import { makeLink } from './downloads.js';
 import { openFolder } from './folder.js';
+
+/** In the tree of one organization. */
+const mostFiles = 50;
 
 export interface MailedExport {
   /** The address as the directory has it. */
@@ -129,6 +133,11 @@ async function placeBehindLink(
 async function placeInTree(workplace: Workplace, org: Org, file: NewFile, filter: ExportFilter): Promise<Place> {
   const { control, paths, now } = workplace;
   const path = `${mailedExportsRoot}/${file.name}`;
+  if ((await listOwnFiles(control.read, org.id, mailedExportsRoot)).length >= mostFiles)
+    throw new OperationError(
+      'refused',
+      `${org.id} has ${mostFiles} exports in ${mailedExportsRoot}: each is removed a day after it was made`,
+    );
   await recordExport(workplace, org.id, 'users', { ...filter, to: path });
   const folder = openFolder({ control, paths, logger: createSilentLogger(), now }, org, mailedExportsRoot);
   await folder.write(file.name, () => exportUsers(workplace, org.id, filter));

@@ -11,6 +11,11 @@ export interface Change {
   act(): Promise<string | null>;
 }
 
+/** As the command line and the API show it. */
+export function changeToJson({ org, sign, text }: Change) {
+  return { org, kind: ({ '+': 'add', '~': 'change', '-': 'remove' } as const)[sign], text };
+}
+
 /** Names the place of a mistake in the file. */
 export async function at<T>(where: string, work: () => T | Promise<T>): Promise<T> {
   try {

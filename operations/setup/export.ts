@@ -16,8 +16,16 @@ import { describeProvider } from './provider.js';
 const head = ` Written by "dropslot export-config", and read by "dropslot apply". It has no secret: passwords of clients, secrets of
  webhooks, sources, exports and providers are not in it. "enabled: true" says that an admin asked for SFTP access.`;
 
-/** @param orgIds undefined: all, with webhooks and hooks of all organizations and of none. @throws OperationError `not_found` */
-export async function exportSetup(place: Workplace, orgIds?: readonly string[]): Promise<string> {
+/**
+ * @param orgIds undefined: all, with webhooks and hooks of all organizations and of none
+ * @param isRemote leaves out hooks: no request tells of programs of the server, or changes them
+ * @throws OperationError `not_found`
+ */
+export async function exportSetup(
+  place: Workplace,
+  orgIds?: readonly string[],
+  { isRemote = false }: { isRemote?: boolean } = {},
+): Promise<string> {
   const orgs =
     orgIds === undefined ? await listOrgs(place.control.read) : await Promise.all(orgIds.map((id) => place.org(id)));
   const organizations: Record<string, unknown> = {};
@@ -33,7 +41,7 @@ export async function exportSetup(place: Workplace, orgIds?: readonly string[]):
   }
   const isWanted = ({ org }: Subscriber) => orgIds === undefined || (org !== null && orgIds.includes(org));
   const webhooks = (await listOfKind(place, webhookKind)).filter(isWanted).map(describeWebhook);
-  const hooks = (await listOfKind(place, commandKind)).filter(isWanted).map(describeHook);
+  const hooks = (isRemote ? [] : await listOfKind(place, commandKind)).filter(isWanted).map(describeHook);
   const value = {
     version: 1,
     organizations,

@@ -5,32 +5,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { Command } from 'commander';
-import { loadGroups } from '../../cli/groups.js';
-import { createProgram } from '../../cli/program.js';
+import { createWholeProgram, type Leaf, leavesOf } from '../support/commands.js';
 
-const unused = () => {
-  throw new Error('not called');
-};
-const program = createProgram(await loadGroups(), {
-  version: '0.0.0',
-  serve: unused,
-  runSubsystem: unused,
-  openWorkplace: unused,
-});
-
-interface Leaf {
-  words: string[];
-  command: Command;
-}
-
-function leavesOf(command: Command, words: string[] = []): Leaf[] {
-  const below = command.commands.filter((one) => one.name() !== 'help');
-  if (below.length === 0) return [{ words, command }];
-  return below.flatMap((one) => leavesOf(one, [...words, one.name()]));
-}
-
-const leaves = leavesOf(program);
+const leaves = leavesOf(await createWholeProgram()).filter(({ words }) => words[0] !== 'help');
 const data = mkdtempSync(join(tmpdir(), 'dropslot-every-'));
 after(() => rmSync(data, { recursive: true }));
 

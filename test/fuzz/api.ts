@@ -34,6 +34,7 @@ const left = /\/(test|run|doctor)$/;
 
 export async function openApiBench(scope: Scope): Promise<ApiBench> {
   const api = await openApi(scope);
+  Object.assign(api.place.settings, { console: '127.0.0.1:8023' });
   const { json: openapi } = await api.ask('/openapi.json');
   const operations = routes
     .filter(({ path }) => !left.test(path))
@@ -45,7 +46,9 @@ export async function openApiBench(scope: Scope): Promise<ApiBench> {
     });
   const tokens = await Promise.all(
     [
-      ...[1, 2, 3].map(() => ['admin', undefined]),
+      ...[1, 2, 3].map(() => ['owner', undefined]),
+      ['owner', 'acme'],
+      ['admin', undefined],
       ['admin', 'acme'],
       ['admin', 'acme'],
       ['operate', 'acme'],
@@ -72,6 +75,8 @@ async function fill({ ask, place }: TestApi, secret: string): Promise<ApiBench['
     ids.push(
       String((await post('/sources', { host: 'sftp.example', user: 'hr', path: '/', generateKey: true })).source),
     );
+    ids.push((await post('/tokens', { name: 'hr', scope: 'read' })).id);
+    await post('/people', { email: `hr@${org}.test`, role: 'viewer' });
     await post('/fields', { label: 'Office' });
     await post('/notifications', { address: 'ann@acme.test' });
     const team = { org_id: org, name: 'Sales', name_key: 'sales', created_at: 1, updated_at: 1 };
@@ -97,7 +102,7 @@ async function fill({ ask, place }: TestApi, secret: string): Promise<ApiBench['
       team: ['Sales'],
       field: ['Office'],
     },
-    alias: ['Vertrieb', 'Sales'],
+    ...{ alias: ['Vertrieb', 'Sales'], person: ['hr@acme.test', 'hr@other.test', 'root@op.test'] },
     ...{ name: ['users.csv', 'dry-run/users.csv'], address: ['ann@acme.test'], digest: ['counted'] },
   };
 }
@@ -132,6 +137,7 @@ const texts = [
     '2026-02-30',
     '2026-01-31T00:00:00Z',
     'x'.repeat(5_000),
+    'version: 1\norganizations: {acme: {settings: {slot: "05:00"}}, new: {settings: {owner: o@new.test}}}',
   ],
   ...[
     'acme',

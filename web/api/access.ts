@@ -9,6 +9,7 @@ export const rights: Readonly<Record<TokenScope, readonly Right[]>> = {
   read: ['read', 'scim'],
   operate: ['read', 'scim', 'operate', 'upload'],
   admin: ['read', 'scim', 'operate', 'admin', 'audit', 'upload'],
+  owner: ['read', 'scim', 'operate', 'admin', 'audit', 'upload', 'people'],
   audit: ['audit'],
   upload: ['upload'],
   scim: ['scim'],
@@ -25,6 +26,12 @@ export function requireRight({ scope, org }: Token, { right, isOfServer }: Pick<
     throw new ApiError('forbidden', `this needs the right "${right}", which the scope "${scope}" does not have`);
   if (isOfServer && org !== null)
     throw new ApiError('forbidden', 'this is for tokens of all organizations, and the token is for one');
+}
+
+/** A token makes none that may do more than itself. @throws ApiError `forbidden` */
+export function requireNoMore({ scope: own }: Pick<Token, 'scope'>, scope: TokenScope): void {
+  if (!rights[scope].every((right) => rights[own].includes(right)))
+    throw new ApiError('forbidden', `a token of the scope "${own}" makes none of the scope "${scope}"`);
 }
 
 /**

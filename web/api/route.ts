@@ -9,7 +9,7 @@ import type { Token } from '../../operations/tokens.js';
 import type { OpenWorkplace, Workplace } from '../../operations/workplace.js';
 
 /** A kind of request; the scope of a token allows some of them. */
-export type Right = 'read' | 'operate' | 'admin' | 'audit' | 'upload' | 'scim';
+export type Right = 'read' | 'operate' | 'admin' | 'people' | 'audit' | 'upload' | 'scim';
 
 export interface Call<Params, Query, Body, Headers = unknown> {
   /** Its `org` knows only the organization of the token, and its actor is the token. */

@@ -14,15 +14,18 @@ import { keyRoutes } from './routes/keys.js';
 import { networkRoutes } from './routes/network.js';
 import { notificationRoutes } from './routes/notifications.js';
 import { orgRoutes } from './routes/orgs.js';
+import { peopleRoutes } from './routes/people.js';
 import { pgpRoutes } from './routes/pgp.js';
 import { recordRoutes } from './routes/records.js';
 import { runReportRoutes } from './routes/runreports.js';
 import { runRoutes } from './routes/runs.js';
 import { serverRoutes } from './routes/server.js';
 import { sessionRoutes } from './routes/sessions.js';
+import { setupRoutes } from './routes/setup.js';
 import { sheetRoutes } from './routes/sheets.js';
 import { subscriberRoutes } from './routes/subscribers.js';
 import { systemRoutes } from './routes/system.js';
+import { tokenRoutes } from './routes/tokens.js';
 
 export const routes: readonly Route[] = [
   ...serverRoutes,
@@ -46,6 +49,9 @@ export const routes: readonly Route[] = [
   ...notificationRoutes,
   ...networkRoutes,
   ...sessionRoutes,
+  ...tokenRoutes,
+  ...peopleRoutes,
+  ...setupRoutes,
   ...systemRoutes,
   ...backupRoutes,
 ];

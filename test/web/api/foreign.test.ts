@@ -27,6 +27,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   'PATCH /orgs/{org}/users/{email}': { set: { 'User Name': 'x' } },
   'POST /orgs/{org}/webhooks': { url: 'https://hooks.example/' },
   'PATCH /orgs/{org}/keys/{key}': { label: 'x' },
+  'POST /orgs/{org}/people': { email: 'ann@acme.test', role: 'viewer' },
   'PATCH /orgs/{org}/teams/{team}': { set: { 'Team Type': 'x' } },
 };
 
@@ -49,12 +50,15 @@ async function makeObjects({ ask, place }: TestApi, token: string) {
   const hold = JSON.stringify({ at: 1, today: '2026-01-01', digest: 'x' });
   const row = { org_id: 'other', kind: 'manual', slot_date: null, opened_at: 1, state: 'held', hold };
   const [{ id: run }] = await place.control.write('runs').insert(row).returning('id');
-  const ids: Record<string, string> = { webhooks: webhook, exports: flow, sources: String(number) };
+  const { id: made } = await post('/tokens', { name: 'hr', scope: 'read' });
+  await post('/people', { email: 'hr@other.test', role: 'viewer' });
+  const ids: Record<string, string> = { webhooks: webhook, exports: flow, sources: String(number), tokens: made };
   return (path: string, name: string): string => {
     const known: Record<string, string> = {
       key: fingerprint,
       run: String(run),
       email: 'owner@other.test',
+      person: 'hr@other.test',
       team: 'Sales',
       receipt: '0123456789abcdef',
     };
@@ -65,8 +69,9 @@ async function makeObjects({ ask, place }: TestApi, token: string) {
 
 test('no route tells a stranger whether an organization or one of its objects exists', async (t) => {
   const api = await openApi(t);
-  const all = await api.token('admin');
-  const acme = await api.token('admin', 'acme');
+  const all = await api.token('owner');
+  const acme = await api.token('owner', 'acme');
+  Object.assign(api.place.settings, { console: '127.0.0.1:8023' });
   const pickValue = await makeObjects(api, all.secret);
   const { json: openapi } = await api.ask('/openapi.json');
   let walked = 0;
@@ -92,16 +97,16 @@ test('no route tells a stranger whether an organization or one of its objects ex
     const plain = ({ json }: typeof foreign) => JSON.stringify({ ...json, requestId: '' });
     assert.equal(plain(foreign).replaceAll('other', 'nobody'), plain(missing).replaceAll('other', 'nobody'), name);
     walked++;
-    if (!/\{(id|run|key)\}/.test(route.path)) continue;
+    if (!/\{(id|run|key|person)\}/.test(route.path)) continue;
     const own = await ask('acme');
     assert.equal(own.status, 404, `${name} with an id of another organization: ${own.text}`);
     byId++;
   }
   assert.ok(walked > 60 && byId > 30, `${walked} routes, ${byId} with an id`);
   // The objects are all still there: nothing was removed or changed by a stranger.
-  for (const list of ['webhooks', 'exports', 'sources', 'keys', 'fields']) {
+  for (const list of ['webhooks', 'exports', 'sources', 'keys', 'fields', 'tokens', 'people']) {
     const { json } = await api.ask(`/orgs/other/${list}`, { token: all.secret });
     assert.equal(json.items.length, 1, list);
-    assert.notEqual(json.items[0].state, 'disabled', list);
+    assert.ok(!['disabled', 'revoked'].includes(json.items[0].state), list);
   }
 });

@@ -7,7 +7,7 @@ import { noteAttempt } from '../../../db/control/loginattempts.js';
 import { removeSessionServer, writeSessions } from '../../../db/control/sessions.js';
 import { insertOwner } from '../../../db/directory/users.js';
 import { noCounts } from '../../../importer/counts.js';
-import { addSubscriber, mailKind } from '../../../operations/subscribers.js';
+import { addSubscriber, commandKind, handlerKind, mailKind } from '../../../operations/subscribers.js';
 import { tokenScopes } from '../../../operations/tokens.js';
 import { rights } from '../../../web/api/access.js';
 import type { Route } from '../../../web/api/route.js';
@@ -28,7 +28,8 @@ const runRow = { org_id: 'acme', kind: 'manual', slot_date: null, opened_at: 1 }
 
 test('every answer fits the schema of its route', async (t) => {
   const { place, ask, token } = await openApi(t);
-  const { secret } = await token('admin');
+  const { secret } = await token('owner');
+  Object.assign(place.settings, { console: '127.0.0.1:8023' });
   const { algorithm, publicKey, fingerprint } = newKeyPair().public;
   const line = `${algorithm} ${publicKey}`;
   const key = encodeURIComponent(fingerprint);
@@ -94,6 +95,8 @@ test('every answer fits the schema of its route', async (t) => {
   const csv = await good('GET', '/orgs/{org}/exports/users');
   assert.match(csv.text, /^User Email,.*\nowner@acme\.test,/);
   assert.match(csv.headers.get('content-type')!, /^text\/csv/);
+  const ofActive = '/orgs/{org}/exports/users?active=true&forSpreadsheet=true';
+  assert.match((await good('GET', '/orgs/{org}/exports/users', ofActive)).text, /^\ufeff?User Email,.*\r?\nowner@acme/);
   assert.match((await good('GET', '/orgs/{org}/exports/teams')).text, /^Team Name,/);
   const drop = '/orgs/{org}/drops/{name}';
   const raw = { 'content-type': 'text/csv' };
@@ -301,6 +304,72 @@ test('every answer fits the schema of its route', async (t) => {
     await good('POST', `${one}/enable`, `${id}/enable`);
     assert.equal((await good('DELETE', one, id)).json.id, hook.id);
   }
+  const quiet = { org: null, types: ['run.*'], description: null, secret: null };
+  const program = { ...quiet, options: { program: '/bin/sh', args: ['-c', 'true'], folder: '/srv' } };
+  const hook = await addSubscriber(place, commandKind, program);
+  const handler = await addSubscriber(place, handlerKind, { ...quiet, name: 'audit', seenAt: 1, options: {} });
+  for (const [group, id] of [
+    ['hooks', hook],
+    ['handlers', handler],
+  ] as const) {
+    assert.equal((await good('GET', `/${group}`)).json.items.length, 1);
+    const { text } = await good('GET', `/${group}/{id}`, `/${group}/${id}`);
+    assert.doesNotMatch(text, /program|args|folder|bin\/sh/);
+    await good('GET', `/${group}/{id}/deliveries`, `/${group}/${id}/deliveries`);
+    assert.equal((await good('POST', `/${group}/{id}/disable`, `/${group}/${id}/disable`)).json.state, 'disabled');
+  }
+  await good('POST', '/handlers/{id}/resend', `/handlers/${handler}/resend`, { event: 'evt_none' }, 404);
+  assert.equal(
+    (await good('POST', '/handlers/{id}/enable', `/handlers/${handler}/enable?fromNow=true`)).json.name,
+    'audit',
+  );
+  await good('DELETE', '/handlers/{id}', `/handlers/${handler}`);
+
+  for (const [prefix, role, other] of [
+    ['/orgs/{org}', 'admin', 'viewer'],
+    ['', 'operator', 'auditor'],
+  ] as const) {
+    const tokens = `${prefix}/tokens`;
+    const named = { 'idempotency-key': `token${prefix.length}` };
+    const first = (await good('POST', tokens, tokens, { name: 'x', scope: 'read' }, 201, named)).json;
+    assert.match(first.secret, /^dst_/);
+    const again = (await good('POST', tokens, tokens, { name: 'x', scope: 'read' }, 201, named)).json;
+    assert.deepEqual([again.id, again.secret], [first.id, null]);
+    assert.equal((await good('GET', tokens)).json.items.at(-1).id, first.id);
+    const one = `${tokens}/${first.id}`;
+    assert.equal((await good('GET', `${tokens}/{id}`, one)).json.state, 'usable');
+    assert.equal((await good('DELETE', `${tokens}/{id}`, one)).json.state, 'revoked');
+    const people = `${prefix}/people`;
+    const email = `${role}@people.test`;
+    const asked = { 'idempotency-key': `person${prefix.length}` };
+    const invited = (await good('POST', people, people, { email, role }, 201, asked)).json;
+    assert.match(invited.link, /^http:\/\/127\.0\.0\.1:8023\/invitation\/\S{43}$/);
+    assert.equal((await good('POST', people, people, { email, role }, 201, asked)).json.link, null);
+    assert.ok((await good('GET', people)).json.items.some((row: { email: string }) => row.email === email));
+    const me = `${people}/{person}`;
+    await good('GET', me, `${people}/${email}`);
+    assert.equal((await good('PATCH', me, `${people}/${email}`, { role: other })).json.role, other);
+    assert.equal((await good('DELETE', me, `${people}/${email}`)).json.email, email);
+  }
+  const provider = '/orgs/{org}/provider';
+  await good('GET', provider, provider, undefined, 404);
+  const client = { issuer: 'https://login.acme.test', clientId: 'dropslot', clientSecret: 'hush' };
+  const { json: shownProvider } = await good('PATCH', provider, provider, client);
+  assert.deepEqual([shownProvider.hasSecret, JSON.stringify(shownProvider).includes('hush')], [true, false]);
+  assert.equal((await good('GET', provider)).json.passwordSignIn, true);
+  assert.equal((await good('PATCH', provider, provider, { passwordSignIn: false })).json.hasSecret, true);
+  assert.equal((await good('GET', '/providers')).json.items.length, 1);
+  await good('DELETE', provider);
+  const { yaml } = (await good('GET', '/setup', '/setup?orgs=acme')).json;
+  assert.deepEqual((await good('POST', '/setup', '/setup', { yaml, dryRun: true, prune: true })).json.changes, []);
+  await good(
+    'POST',
+    '/orgs/{org}/exports/users/mail',
+    '/orgs/{org}/exports/users/mail',
+    { to: 'owner@acme.test' },
+    503,
+  );
+
   const flows = '/orgs/{org}/exports';
   const flow = (await good('POST', flows, flows, { toFolder: '/exports', when: 'daily@05:00' })).json;
   await good('GET', flows);
@@ -385,6 +454,7 @@ test('every answer fits the schema of its route', async (t) => {
   await good('POST', '/backups', '/backups', undefined, 409);
   assert.equal((await good('GET', '/backups/job')).json.state, 'none');
   await good('GET', '/event-types');
+  assert.ok('run.held' in (await good('GET', '/event-schemas')).json);
   const [event] = (await good('GET', '/events')).json.items;
   await good('GET', '/events/{event}', `/events/${event.id}`);
   await good('POST', '/events/replay', '/events/replay', {});
@@ -438,7 +508,7 @@ function fill({ path }: Route, value: (name: string) => string): string {
 test('each scope may use the routes of its rights, and no others', async (t) => {
   const { clock, ask, token } = await openApi(t);
   for (const scope of tokenScopes)
-    for (const org of scope === 'admin' || scope === 'scim' ? [undefined, 'acme'] : [undefined]) {
+    for (const org of ['admin', 'owner', 'scim'].includes(scope) ? [undefined, 'acme'] : [undefined]) {
       const { secret } = await token(scope, org);
       for (const route of routes) {
         clock.ms += 60_000;
@@ -453,7 +523,7 @@ test('each scope may use the routes of its rights, and no others', async (t) => 
 
 test('hostile requests to every route are refused, and none is a defect of the server', async (t) => {
   const { clock, ask, token } = await openApi(t);
-  const tokens = [await token('admin'), await token('admin', 'other')];
+  const tokens = [await token('owner'), await token('owner', 'other')];
   const values = ['', ' ', '..', '%', '%00', '\0', '/', "'; DROP TABLE orgs; --", 'é\u202e', '9'.repeat(14), '-1'];
   const texts = [...values, 'x'.repeat(5_000), 'acme', 'null', '[]'];
   const bodies: unknown[] = ['', '{', '[]', 'null', '{"__proto__":1}', `${'['.repeat(5_000)}`, 'x'.repeat(300_000)];

@@ -101,6 +101,14 @@ test('with twoPersonApproval another person than the sender approves, whichever 
   assert.equal((await decide(sender, 'approve')).status, 422);
   const ofToken = workplaceFor(place, (await recognizeToken(place, secret, null))!);
   await assert.rejects(approveCounted(ofToken, String(id), null, digest), /another person must approve/);
+  // Two tokens that one token made.
+  const maker = await addToken(mine, { name: 'owner', scope: 'owner', org: 'acme' });
+  const ofMaker = { ...place, actor: `token:${maker.id}` };
+  const two = { name: 'hr', scope: 'operate', org: 'acme', maker };
+  const [one, another] = [await addToken(ofMaker, two), await addToken(ofMaker, two)];
+  await bring({ client: `token:${one.id}` });
+  await assert.rejects(approveCounted(workplaceFor(place, another), String(id), null, digest), /another person must/);
+  assert.equal((await decide(sender, 'approve')).status, 422);
   assert.equal((await decide(other, 'approve')).status, 303);
   const records = await listAudit(place.control.read, 'acme');
   assert.equal(records.find(({ action }) => action === 'run.approved')!.actor, `web:${other.email}`);

@@ -1,7 +1,9 @@
 /** Routes of the directory: users, teams, custom fields, and exports as CSV. */
 import { z } from 'zod';
 import { listCustomFields } from '../../../operations/customfields.js';
-import { exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
+import { type ExportFilter, exportTeams, exportUsers, recordExport } from '../../../operations/export.js';
+import { mailExport } from '../../../operations/exports/mailed.js';
+import { isoTime } from '../../../operations/format.js';
 import { changesToJson, countedFieldToJson, teamToJson, userToJson } from '../../../operations/forms/directory.js';
 import { holding, takeDownload } from '../../../operations/places.js';
 import { showTeam, type Team, type TeamHistory, walkTeams } from '../../../operations/teams.js';
@@ -88,6 +90,19 @@ function showHistory(found: Pick<TeamHistory, 'story' | 'changes'>) {
 }
 
 const exports = { users: exportUsers, teams: exportTeams };
+
+const yesOrNo = z.enum(['true', 'false']).default('false');
+const teamQuery = z.strictObject({ changedSince: z.string().max(40).optional(), forSpreadsheet: yesOrNo });
+const exportQueries = { users: teamQuery.extend({ active: yesOrNo }), teams: teamQuery };
+
+function readFilter(query: z.infer<typeof teamQuery> & { active?: 'true' | 'false' }): ExportFilter {
+  const { changedSince, forSpreadsheet, active } = query;
+  return {
+    changedSince,
+    ...(forSpreadsheet === 'true' && { forSpreadsheet: true }),
+    ...(active === 'true' && { active: true }),
+  };
+}
 
 export const directoryRoutes: readonly Route[] = [
   route({
@@ -180,17 +195,45 @@ export const directoryRoutes: readonly Route[] = [
       summary: `The ${what} as CSV, which imports again and then changes nothing; recorded in the audit trail`,
       right: 'read',
       params: orgParams,
-      query: z.strictObject({ changedSince: z.string().max(40).optional() }),
+      query: exportQueries[what],
       answer: 'text/csv',
       handle: async ({ workplace, params: { org }, query, busy }) => {
         const { id } = await workplace.org(org);
+        const filter = readFilter(query);
         const leave = takeDownload(busy, { org: id });
-        await recordExport(workplace, id, what, query).catch((error) => {
+        await recordExport(workplace, id, what, filter).catch((error) => {
           leave();
           throw error;
         });
-        return { content: holding(exports[what](workplace, id, query), leave), fileName: `${what}.csv` };
+        return { content: holding(exports[what](workplace, id, filter), leave), fileName: `${what}.csv` };
       },
     }),
   ),
+  route({
+    method: 'POST',
+    path: '/orgs/{org}/exports/users/mail',
+    summary:
+      'Send an active admin of the organization a mail with a link that downloads the users as CSV once, within a day',
+    right: 'operate',
+    params: orgParams,
+    body: z.strictObject({
+      to: name,
+      changedSince: z.string().max(40).optional(),
+      active: z.boolean().optional(),
+      forSpreadsheet: z.boolean().optional(),
+    }),
+    answer: z.strictObject({
+      to: z.string(),
+      /** In the SFTP tree of the organization, where the console has no HTTPS; null: the mail has a link. */
+      path: maybeText,
+      until: time,
+    }),
+    status: 201,
+    handle: async ({ workplace, params: { org }, body: { to, ...filter }, busy }) => {
+      const { id } = await workplace.org(org);
+      const leave = takeDownload(busy, { org: id });
+      const sent = await mailExport(workplace, id, to, filter).finally(leave);
+      return { to: sent.to, path: sent.path, until: isoTime(sent.until) };
+    },
+  }),
 ];

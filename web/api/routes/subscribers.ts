@@ -1,13 +1,15 @@
-/** Routes of webhooks and of exports that flow on by themselves, of one organization and of the server. */
+/** Routes of what gets events: webhooks and exports that flow on by themselves, of one organization and of the server; hooks and handlers. */
 import { z } from 'zod';
 import { OperationError } from '../../../operations/error.js';
 import { addExport, runExport } from '../../../operations/exports/exports.js';
 import { deliveryToJson, subscriberToJson } from '../../../operations/forms/subscribers.js';
 import {
+  commandKind,
   disable,
   enable,
   exportKind,
   getSubscriber,
+  handlerKind,
   listAttempts,
   listOfKind,
   removeSubscriber,
@@ -56,6 +58,11 @@ const flow = z.strictObject({
   last: z.strictObject({ event: z.string(), at: time, upTo: count }).optional(),
 });
 
+/** Without the program and its arguments, which are for those who have a shell on the machine. */
+const hook = z.strictObject({ ...state, batch: count.optional(), include: z.array(z.string()) });
+
+const handler = hook.extend({ name: z.string(), seenAt: maybeTime });
+
 const delivery = z.strictObject({
   at: time,
   ms: count,
@@ -82,6 +89,8 @@ const ofServer: Place = { prefix: '', isOfServer: true };
 const kinds = {
   webhooks: { of: webhookKind, form: webhook },
   exports: { of: exportKind, form: flow },
+  hooks: { of: commandKind, form: hook },
+  handlers: { of: handlerKind, form: handler },
 };
 
 type Params = { org?: string; id: string };
@@ -109,7 +118,8 @@ const currentOf =
   async ({ workplace, params }: Asked) =>
     show(group, await getOwn(workplace, kinds[group].of, params));
 
-const common = (group: Group, { prefix, isOfServer }: Place): Route[] => {
+/** The requests that a kind can have, by the words of their commands. */
+const requestsOf = (group: Group, { prefix, isOfServer }: Place) => {
   const { of, form } = kinds[group];
   const { noun } = of;
   const params = isOfServer ? z.strictObject(sharedParams) : orgParams.extend(sharedParams);
@@ -135,8 +145,8 @@ const common = (group: Group, { prefix, isOfServer }: Place): Route[] => {
     const { result, detail } = await run(asked.workplace, asked.params.id);
     return { id: asked.params.id, delivered: result === 'delivered', detail };
   };
-  return [
-    route({
+  return {
+    list: route({
       method: 'GET',
       path,
       summary: isOfServer ? `All ${noun}s` : `The ${noun}s of an organization`,
@@ -163,7 +173,7 @@ const common = (group: Group, { prefix, isOfServer }: Place): Route[] => {
         );
       },
     }),
-    route({
+    show: route({
       method: 'GET',
       path: `${path}/{id}`,
       summary: `One ${noun}, without its secret`,
@@ -173,7 +183,7 @@ const common = (group: Group, { prefix, isOfServer }: Place): Route[] => {
       answer: form,
       handle: current,
     }),
-    route({
+    remove: route({
       method: 'DELETE',
       path: `${path}/{id}`,
       summary: `Remove one ${noun}`,
@@ -188,16 +198,30 @@ const common = (group: Group, { prefix, isOfServer }: Place): Route[] => {
         return shown;
       },
     }),
-    act('disable', `Stop the deliveries of one ${noun}`, 'admin', ({ workplace, params: { id } }) =>
+    disable: act('disable', `Stop the deliveries of one ${noun}`, 'admin', ({ workplace, params: { id } }) =>
       disable(workplace, of, id),
     ),
-    act('enable', `Begin the deliveries of one ${noun} again`, 'admin', ({ workplace, params: { id } }) =>
-      enable(workplace, of, id, false),
-    ),
-    group === 'exports'
-      ? act('run', 'Make one export now', 'operate', try_)
-      : act('test', 'Send a test event to one webhook', 'operate', try_),
-    route({
+    enable: route({
+      method: 'POST',
+      path: `${path}/{id}/enable`,
+      summary: `Begin the deliveries of one ${noun} again; "fromNow" leaves out the events that it has not had`,
+      right: 'admin',
+      isOfServer,
+      params,
+      query: z.strictObject({ fromNow: z.enum(['true', 'false']).default('false') }),
+      answer: form,
+      current,
+      handle: async ({ workplace, params: at, query }) => {
+        await getOwn(workplace, of, at);
+        await enable(workplace, of, at.id, query.fromNow === 'true');
+        return current({ workplace, params: at });
+      },
+    }),
+    try:
+      group === 'exports'
+        ? act('run', 'Make one export now', 'operate', try_)
+        : act('test', `Send a test event to one ${noun}`, 'operate', try_),
+    deliveries: route({
       method: 'GET',
       path: `${path}/{id}/deliveries`,
       summary: `The last deliveries of one ${noun}, the newest first`,
@@ -211,8 +235,30 @@ const common = (group: Group, { prefix, isOfServer }: Place): Route[] => {
         return pageByPlace(await listAttempts(workplace, of, at.id), query, deliveryToJson);
       },
     }),
-  ];
+    resend: route({
+      method: 'POST',
+      path: `${path}/{id}/resend`,
+      summary: `Deliver an event to a ${noun} again`,
+      right: 'admin',
+      isOfServer,
+      params,
+      body: z.strictObject({ event: z.string().min(1).max(100) }),
+      answer: form,
+      current,
+      handle: async ({ workplace, params: at, body }) => {
+        await getOwn(workplace, of, at);
+        await resend(workplace, of, at.id, body.event);
+        return current({ workplace, params: at });
+      },
+    }),
+  };
 };
+
+/** All but `resend`. */
+function common(group: Group, place: Place): Route[] {
+  const { resend: _resend, ...rest } = requestsOf(group, place);
+  return Object.values(rest);
+}
 
 /** null: in the answer to a repetition with the same Idempotency-Key. */
 const withSecret = webhook.extend({ secret: z.string().nullable() });
@@ -271,27 +317,27 @@ const webhooksOf = ({ prefix, isOfServer }: Place): Route[] => {
         return { ...(await current({ workplace, params: at })), secret };
       },
     }),
-    route({
-      ...isOf,
-      method: 'POST',
-      path: `${prefix}/webhooks/{id}/resend`,
-      summary: 'Deliver an event to a webhook again',
-      params,
-      body: z.strictObject({ event: z.string().min(1).max(100) }),
-      answer: webhook,
-      current,
-      handle: async ({ workplace, params: at, body }) => {
-        await getOwn(workplace, webhookKind, at);
-        await resend(workplace, webhookKind, at.id, body.event);
-        return current({ workplace, params: at });
-      },
-    }),
+    requestsOf('webhooks', { prefix, isOfServer }).resend,
   ];
 };
+
+/** Of programs of the server: read and stopped, never set up or started. */
+function hooks(): Route[] {
+  const { list, show: one, disable: stop, deliveries } = requestsOf('hooks', ofServer);
+  return [list, one, stop, deliveries];
+}
+
+/** Functions of the program that embeds the server, which adds them itself. */
+function handlers(): Route[] {
+  const { try: _try, ...rest } = requestsOf('handlers', ofServer);
+  return Object.values(rest);
+}
 
 export const subscriberRoutes: readonly Route[] = [
   ...webhooksOf(ofOrg),
   ...webhooksOf(ofServer),
+  ...hooks(),
+  ...handlers(),
   ...common('exports', ofOrg),
   route({
     method: 'POST',

@@ -1,6 +1,6 @@
 /** Routes of the server itself: its settings, and the events that it can deliver again. */
 import { z } from 'zod';
-import { listTypes, replayEvents, showEvent } from '../../../operations/events.js';
+import { describeSchemas, listTypes, replayEvents, showEvent } from '../../../operations/events.js';
 import { pageByPlace, pageOf, pageQuery, time } from '../forms.js';
 import { type Route, route } from '../route.js';
 
@@ -46,6 +46,14 @@ export const systemRoutes: readonly Route[] = [
         meaning,
         personal: [...personal],
       })),
+  }),
+  route({
+    method: 'GET',
+    path: '/event-schemas',
+    summary: 'The JSON Schemas (draft 2020-12) of events, by their types',
+    right: 'read',
+    answer: z.record(z.string(), z.record(z.string(), z.unknown())),
+    handle: async () => describeSchemas(null),
   }),
   route({
     method: 'GET',
