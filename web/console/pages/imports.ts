@@ -9,6 +9,7 @@ import { type Run, summaryOf } from '../../../operations/runsummary.js';
 import { type Html, html, path, type Value } from '../html.js';
 import { facts, notice, ofOrg, pager, table, time, withQuery } from '../layout.js';
 import { liveScriptPath } from '../livescript.js';
+import { tell, tellSentence } from '../message.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { amount, bytes } from '../texts/words.js';
@@ -58,7 +59,7 @@ async function show(call: OrgCall): Promise<Page> {
         : [['', html`<a href="${runPath({ org: org.id, id: run.undoes })}">${t.undone(run.undoes)}</a>`] as const]),
       ...(summary?.note == null ? [] : [[t.note, summary.note] as const]),
     ])}</div>
-${run.failure !== null && notice('bad', html`<p><strong>${t.failure}:</strong> ${run.failure}</p>`)}
+${run.failure !== null && notice('bad', html`<p><strong>${t.failure}:</strong> ${tellSentence(call, run.failure)}</p>`)}
 ${isWorking && showProgress(run)}
 ${run.state === 'held' && html`<p><a class="button" href="${runPath(run, '/review')}">${t.review}</a></p>`}
 ${await showFiles(call, run, files)}
@@ -100,7 +101,7 @@ async function showFile(call: OrgCall, run: Run, file: FileOutcome, index: numbe
       html`<a class="button quiet" href="${download(run, file.archivedAs)}">${t.original}</a>`,
   ];
   return html`<section class="card" aria-labelledby="file-${index}"><div class="head"><h2 id="file-${index}">${file.path ?? file.name}</h2><span class="soft">${t.rows(file.rows)} · ${bytes(file.bytes)}</span></div>
-${refusal !== null && notice('bad', html`<p><strong>${t.refusedTitle}</strong> ${refusal.line !== null && `${t.line(refusal.line)}: `}${refusal.message}</p>`)}
+${refusal !== null && notice('bad', html`<p><strong>${t.refusedTitle}</strong> ${refusal.line !== null && `${t.line(refusal.line)}: `}${tell(call, refusal.message)}</p>`)}
 ${countTable(file)}
 ${problems.length > 0 ? kindTable(call, problems, index) : refusal === null && html`<p>${t.noProblems}</p>`}
 ${file.rejected !== null && html`<p class="no-print">${t.mendText}</p>`}
@@ -129,7 +130,7 @@ function kindTable(call: OrgCall, problems: NonNullable<FileOutcome['problems']>
         title: t.kind,
         isText: true,
         cell: ({ message, column }) =>
-          html`${column !== null && !message.includes(`"${column}"`) && html`<strong>${column}:</strong> `}${message}`,
+          html`${column !== null && !message.includes(`"${column}"`) && html`<strong>${column}:</strong> `}${tell(call, message)}`,
       },
       { title: t.severity, cell: ({ severity }) => severityTag(severity) },
       { title: t.count, cell: ({ count }) => amount(count), isNumber: true },
@@ -162,7 +163,7 @@ async function showProblems(call: OrgCall, file: FileOutcome, index: number, isC
       : html`<p class="no-print"><a href="${to({})}">${t.allOf(page.total)}</a></p>`;
   return html`<h3 id="problems-${index}">${code === undefined ? t.problems : t.showing(code)}</h3>
 ${code !== undefined && html`<p class="no-print"><a href="${to({})}">${t.all}</a></p>`}
-${page.problems.map((problem) => showProblem(problem, page.header))}
+${page.problems.map((problem) => showProblem(call, problem, page.header))}
 ${more}`;
 }
 
