@@ -182,30 +182,41 @@ async function listChanges(call: OrgCall): Promise<Outcome> {
   const title = `${t.title(run.id)}: ${t.changes}`;
   return {
     title,
-    body: html`<div class="tight"><h1>${t.title(run.id)}</h1><p><a href="${runPath(run)}">${t.back}</a></p></div>${await showChanges(call, run)}`,
+    body: html`<div class="tight"><h1>${t.title(run.id)}</h1><p><a href="${runPath(run)}">${t.back}</a></p></div>${await showChanges(call, run, true)}`,
   };
 }
 
-async function showChanges({ workplace, org }: OrgCall, run: Run): Promise<Html> {
+/** The first changes, and the way to the others; on the page of its own the part that the query names. */
+async function showChanges(call: OrgCall, run: Run, isPaged = false): Promise<Html> {
+  const { workplace, org, query } = call;
+  const [, before, rank, id] = (isPaged && /^(\d{1,9})-(\d)-(\d{1,15})$/.exec(query.after ?? '')) || [];
+  const from = rank === undefined ? null : { rank: Number(rank), id: Number(id) };
+  const skipped = Number(before ?? 0);
   const changes: RunChange[] = [];
   let total = 0;
   await withRunChanges(workplace, String(run.id), async ({ total: all, list: read }) => {
     total = all;
-    for await (const change of read(shownChanges)) changes.push(change);
+    for await (const change of read(shownChanges + 1, from)) changes.push(change);
   });
-  return html`<section class="stack"><div class="head"><h2>${t.changes}</h2>${total > 0 && html`<span class="soft">${t.changesOf(changes.length, total)}</span>`}</div>
+  const shown = changes.slice(0, shownChanges);
+  const place = shown.at(-1)?.place;
+  const isMore = changes.length > shownChanges && place !== undefined;
+  const after = isMore ? `${skipped + shown.length}-${place.rank}-${place.id}` : null;
+  const count = isPaged ? t.changesFrom(skipped + 1, skipped + shown.length, total) : t.changesOf(shown.length, total);
+  return html`<section class="stack"><div class="head"><h2>${t.changes}</h2>${shown.length > 0 && html`<span class="soft">${total <= shownChanges ? t.changesOf(total, total) : count}</span>`}</div>
 ${table(
   t.changes,
   [
     { title: t.who, cell: (change) => nameOf(change, org.id) },
     { title: t.field, cell: (change) => (change.field === '' ? t.created : nameColumn(change)) },
-    { title: t.before, cell: ({ before }) => before !== null && html`<del>${before}</del>` },
+    { title: t.before, cell: ({ before: value }) => value !== null && html`<del>${value}</del>` },
     { title: t.after, cell: (change) => html`<ins>${describeAfter(change)}</ins>` },
     { title: t.source, cell: ({ line }) => line, isNumber: true },
   ],
-  changes,
+  shown,
   t.noChanges,
-)}</section>`;
+)}
+${isPaged ? pager(from === null ? null : withQuery(call, { after: null }), after === null ? null : withQuery(call, { after })) : after !== null && html`<p class="no-print"><a href="${runPath(run, '/changes')}">${t.allChanges}</a></p>`}</section>`;
 }
 
 function nameOf({ entity, name }: RunChange, org: string): Value {

@@ -107,6 +107,9 @@ export const run = {
   noChanges: 'This import changed nothing.',
   changesOf: (shown: number, total: number) =>
     shown === total ? many(total, 'change') : `${amount(shown)} of ${many(total, 'change')}, the most severe first`,
+  changesFrom: (first: number, last: number, total: number) =>
+    `${amount(first)} to ${amount(last)} of ${many(total, 'change')}, the most severe first`,
+  allChanges: 'Show all changes',
   who: 'Who',
   field: 'Column',
   before: 'Before',
