@@ -18,7 +18,7 @@ export interface RowRules {
   /** Full files in a row after which a missing user is deactivated; null: absence means nothing. */
   omittedFiles: number | null;
   /** null: no status is read. */
-  statusWords: OrgOptions['statusWords'] | null;
+  statusWords: NonNullable<OrgOptions['statusWords']> | null;
   createMissing: 'yes' | 'no' | 'hold';
   /** Labels of fields that files may not always change. */
   ownedByPeople: readonly string[];

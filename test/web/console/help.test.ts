@@ -29,7 +29,7 @@ test('without settings of its own, the email finds a person, and nothing is empt
   const help = await readHelp(t);
   for (const rule of [
     /A person is found by the email; an unknown email creates a person\. No file deletes a person\./,
-    /An empty cell leaves the value as it is, .* such as N\/A, NULL, none or - is an empty cell/,
+    /An empty cell leaves the value as it is, .* such as N\/A, NULL, none or -, is an empty cell/,
     /No cell empties a value\./,
     /A person who is not in the file stays unchanged\. To deactivate a person, give a Deactivation Date/,
     /adds the person to its teams; the person leaves none\./,
@@ -37,6 +37,7 @@ test('without settings of its own, the email finds a person, and nothing is empt
     /A manager, an owner or a team that only a cell names is created\./,
     /User Email identifies the person Email; every row needs it/,
     /Teams Names of teams, separated by commas/,
+    /Team Name identifies the team Name;/,
     /Office text/,
   ])
     assert.match(help, rule);
@@ -85,7 +86,7 @@ test('the rules name words, statuses, managers by identifier, and fields that fi
   });
   for (const rule of [
     /"no value" \(unknown, tbd\) is an empty cell/,
-    /Words of "Status": Active, On Leave: active; Terminated: deactivated\./,
+    /words of "Status" mean active: Active, On Leave\. These words of "Status" mean deactivated: Terminated\./,
     /Status A word that says if the person is active State/,
     /whose "Employee ID" is in "Manager ID"/,
     /a team that does not exist is not used/,

@@ -16,9 +16,11 @@ async function show({ workplace, org }: OrgCall): Promise<Page> {
   const aliases = Object.entries(org.options.aliases ?? {});
   const rules = readRowRules(org);
   const columns = t.columnsOf(rules);
-  const identifying = [rules.identifier ?? columns.users[0]![0], columns.teams[0]![0]];
-  const name = (label: string): Value =>
-    identifying.some((one) => isSameColumn(one, label)) ? html`${label} ${tag('info', t.identifies)}` : label;
+  const identifying = { person: rules.identifier ?? columns.users[0]![0], team: columns.teams[0]![0] };
+  const name = (label: string): Value => {
+    const found = (['person', 'team'] as const).find((one) => isSameColumn(identifying[one], label));
+    return found === undefined ? label : html`${label} ${tag('info', t.identifies[found])}`;
+  };
   const otherNames = (label: string) =>
     aliases.flatMap(([alias, standard]) => (standard === label ? [alias] : [])).join(', ');
   const list = (title: string, shown: typeof columns.users): Html =>

@@ -8,7 +8,7 @@ const listed = (labels: readonly string[]) => labels.map(quote).join(', ');
 /** Sentences, the most important ones first. */
 export function ruleList(rules: RowRules): string[] {
   return [
-    howFound(rules),
+    ...howFound(rules),
     ...(rules.needsDot ? [] : ['An email needs no dot after the @: tom@acme is an email too.']),
     ...howEmptied(rules),
     ...whoLeaves(rules),
@@ -25,21 +25,24 @@ export function ruleList(rules: RowRules): string[] {
   ];
 }
 
-function howFound({ identifier }: RowRules): string {
+function howFound({ identifier }: RowRules): string[] {
   const never = 'No file deletes a person.';
-  if (identifier === null) return `A person is found by the email; an unknown email creates a person. ${never}`;
+  if (identifier === null) return [`A person is found by the email; an unknown email creates a person. ${never}`];
   const id = quote(identifier);
-  return `A person is found by ${id}: a known ${id} with a new email changes the email of the person. A row without ${id}, and a person who has none yet, are found by the email. A row whose ${id} and email are both unknown creates a person; one whose ${id} and email belong to two people is rejected, unless the file gives the other person a new email. ${never}`;
+  return [
+    `A person is found by ${id}: a known ${id} with a new email changes the email of the person. A row without ${id}, and a person who has none yet, are found by the email.`,
+    `A row whose ${id} and email are both unknown creates a person. One whose ${id} and email belong to two people is rejected, unless the file gives the other person a new email. ${never}`,
+  ];
 }
 
 function howEmptied({ nullWords, clearToken, identifier }: RowRules): string[] {
   const never = ['User Email', 'User Account Type', 'Is Org Admin', ...(identifier === null ? [] : [identifier])];
-  const words = nullWords === null ? 'such as N/A, NULL, none or -' : `(${nullWords.join(', ')})`;
+  const words = nullWords === null ? ', such as N/A, NULL, none or -,' : ` (${nullWords.join(', ')})`;
   const kept =
     'An empty cell leaves the value as it is, and so does a column that the file does not have.' +
     (nullWords?.length === 0
       ? ''
-      : ` A word that means "no value" ${words} is an empty cell, except in names and texts.`);
+      : ` A word that means "no value"${words} is an empty cell, except in names and texts.`);
   if (clearToken === null) return [kept, 'No cell empties a value.'];
   return [kept, `A cell with the text ${clearToken} empties the value. ${listed(never)} can not be emptied.`];
 }
@@ -50,10 +53,7 @@ function whoLeaves({ omittedFiles: files, statusWords, timeZone }: RowRules): st
     statusWords === null
       ? `To deactivate a person, give a Deactivation Date: it applies from ${day}. An empty one brings nobody back.`
       : `To deactivate a person, give a Deactivation Date, which applies from ${day}, or a word in "Status". A date decides before the word.`;
-  const words = (statusWords === null ? [] : (['active', 'deactivated'] as const)).flatMap((status) =>
-    statusWords![status].length === 0 ? [] : [`${statusWords![status].join(', ')}: ${status}`],
-  );
-  const status = statusWords === null ? [] : [`Words of "Status": ${words.join('; ')}. Another word is not used.`];
+  const status = statusWords === null ? [] : [wordsOf(statusWords)];
   if (files === null) return [`A person who is not in the file stays unchanged. ${given}`, ...status];
   const inARow = files === 1 ? 'a full file' : `${amount(files)} full files in a row`;
   return [
@@ -61,6 +61,13 @@ function whoLeaves({ omittedFiles: files, statusWords, timeZone }: RowRules): st
     given,
     ...status,
   ];
+}
+
+function wordsOf(words: NonNullable<RowRules['statusWords']>): string {
+  const mean = (['active', 'deactivated'] as const).flatMap((status) =>
+    words[status].length === 0 ? [] : [`These words of "Status" mean ${status}: ${words[status].join(', ')}.`],
+  );
+  return [...mean, 'Another word is not used.'].join(' ');
 }
 
 const teamsOf = {
@@ -118,4 +125,4 @@ export function columnsOf(rules: RowRules): { users: [label: string, meaning: st
   };
 }
 
-export const identifies = 'identifies the person';
+export const identifies = { person: 'identifies the person', team: 'identifies the team' };
