@@ -22,6 +22,7 @@ async function fill({ acme, place, clock }: TestConsole) {
   );
   const rows = Array.from({ length: 12 }, (_, index) => `user${index}@acme.test,Ann,`);
   const header = 'User Email,First Name,Deactivation Date';
+  await acme.import({ 'teams.csv': csv('Team Name', 'North') });
   const failed = await acme.import({ 'users.csv': csv(header, ...rows) });
   const all = await acme.import({ 'users.csv': csv(header, ...rows, 'no address,Bob,,') });
   const refused = await acme.import({ 'people.csv': csv('Work Email,Name', 'ann@acme.test,Ann') });

@@ -36,7 +36,7 @@ ${alarms.length > 0 && html`<section class="stack"><h2>${t.alarms}</h2>${alarms.
         { title: t.file, cell: ({ path }) => path },
         { title: t.size, cell: ({ size }) => bytes(size), isNumber: true },
         { title: t.arrived, cell: ({ closedAt }) => time(closedAt, org.timeZone) },
-        { title: t.note, cell: ({ note }) => note !== null && tell(call, note) },
+        { title: t.note, cell: ({ note }) => note !== null && html`<div class="wide">${tell(call, note)}</div>` },
       ],
       queued,
       t.none2,

@@ -62,11 +62,7 @@ export const person = {
   reports: (count: number) => `Manager of ${many(count, 'person', 'people')}`,
   scheduled: (at: string) => `Will be deactivated: ${at}`,
   admin: 'admin',
-  correct: 'Correct a value',
-  correctText:
-    'The value applies at once. The next file that has the column sets it again, unless your organization owns the column here.',
-  column: 'Column',
-  submit: 'Correct it',
+  correctHint: '"Teams" takes all teams of the person, separated by commas.',
   origins: {
     file: (file: string | null, line: number | null) =>
       `${file ?? 'a file'}${line === null ? '' : `, line ${amount(line)}`}`,
@@ -76,6 +72,22 @@ export const person = {
   },
   unknown: 'before changes were recorded',
   import: (id: number) => `import ${id}`,
+};
+
+/** Of a person and of a team. */
+export const correction = {
+  title: 'Correct a value',
+  column: 'Column',
+  value: 'New value',
+  submit: 'Correct it',
+  empty: 'Empty it',
+  text: 'The change applies at once, and an operator can undo it. A later file that has another value changes it again, unless your organization owns the column here.',
+};
+
+export const team = {
+  title: (name: string) => `Team ${name}`,
+  members: (count: number) => many(count, 'member'),
+  correctHint: 'A team always has an owner. Its name is changed by your operator.',
 };
 
 export const teams = {
