@@ -1,7 +1,7 @@
 /** The changes that a run made, or would make: each value, with the file and line that it comes from. */
 import type { Run } from '../db/control/runs.js';
 import { findUpload } from '../db/control/uploads.js';
-import { describeAfter, nameColumn, type ShownChange } from '../importer/report/changeorder.js';
+import { describeAfter, nameColumn, type Place, type ShownChange } from '../importer/report/changeorder.js';
 import { listPlanned, rankPlanned } from '../importer/report/plannedchanges.js';
 import { countRecorded, listRecorded } from '../importer/report/recordedchanges.js';
 import { OperationError } from './error.js';
@@ -20,8 +20,8 @@ export interface RunChanges {
   /** false: they differ from the changes that were counted when the run was held. */
   isAsCounted: boolean;
   total: number;
-  /** The most severe first. */
-  list(most: number): AsyncIterable<RunChange>;
+  /** The most severe first. @param from only changes after this place; for changes that are made */
+  list(most: number, from?: Place | null): AsyncIterable<RunChange>;
 }
 
 /**
@@ -65,7 +65,8 @@ async function readRecorded({ directory, control }: Workplace, run: Run): Promis
     }
     return names.get(upload)!;
   };
-  const list = (most: number) => named(listRecorded(directory.read, run.org, run.id, most), nameOf);
+  const list = (most: number, from: Place | null = null) =>
+    named(listRecorded(directory.read, run.org, run.id, most, from), nameOf);
   return { run, isApplied: true, isAsCounted: true, total, list };
 }
 

@@ -14,6 +14,14 @@ export interface ShownChange {
   after: string | null;
   /** Of a creation: the values by label; else null. */
   values: Readonly<Record<string, string>> | null;
+  /** Of a change that is made. */
+  place?: Place;
+}
+
+/** The place of a change in the list. */
+export interface Place {
+  rank: number;
+  id: number;
 }
 
 /** Ranks are 0 to this. */

@@ -3,7 +3,7 @@
 import type { Queryable } from '../../db/connection.js';
 import { dialectOf } from '../../db/dialect.js';
 import { listFields } from '../../db/directory/fields.js';
-import { lastRank, rankOfChange, type ShownChange, valuesByLabel } from './changeorder.js';
+import { lastRank, type Place, rankOfChange, type ShownChange, valuesByLabel } from './changeorder.js';
 
 const pageRows = 5000;
 
@@ -12,19 +12,20 @@ export async function countRecorded(db: Queryable, org: string, runId: number): 
   return Number(row?.count ?? 0);
 }
 
-/** Users and teams under the names that they have now. */
+/** Users and teams under the names that they have now. @param from only changes after this place; null: all */
 export async function* listRecorded(
   db: Queryable,
   org: string,
   runId: number,
   most: number,
+  from: Place | null = null,
 ): AsyncGenerator<ShownChange[]> {
   const labels = new Map((await listFields(db, org)).map(({ id, label }) => [id, label]));
   const json = dialectOf(db) === 'postgres' ? 'CAST(c.after AS jsonb)' : 'c.after';
   const rank = rankOfChange(`${json}->>'Is Org Admin' = 'Yes'`);
   let left = most;
-  for (let at = 0; at <= lastRank; at++) {
-    for (let after = 0; left > 0; ) {
+  for (let at = from?.rank ?? 0; at <= lastRank; at++) {
+    for (let after = at === from?.rank ? from.id : 0; left > 0; ) {
       const page: RecordedRow[] = await db('changes as c')
         .where({ 'c.org_id': org, 'c.run_id': runId })
         .where('c.id', '>', after)
@@ -34,7 +35,7 @@ export async function* listRecorded(
         .select('c.*');
       if (page.length === 0) break;
       const names = await readNames(db, page);
-      yield page.map((row) => toChange(row, names, labels));
+      yield page.map((row) => ({ ...toChange(row, names, labels), place: { rank: at, id: row.id } }));
       left -= page.length;
       after = page.at(-1)!.id;
     }

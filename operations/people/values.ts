@@ -23,6 +23,11 @@ import { OperationError } from '../error.js';
 
 export type Target<Column> = { column: Column; field?: undefined } | { column?: undefined; field: Field };
 
+const { managerName: _ofManager, ...ofUsers } = userLabels;
+const { name: _ofTeam, ...ofTeams } = teamLabels;
+/** Standard labels whose values a person sets, of a user and of a team. */
+export const settableLabels = { user: Object.values(ofUsers), team: Object.values(ofTeams) } as const;
+
 /** One FIELD=VALUE of a command. */
 export interface Assignment {
   label: string;
@@ -58,10 +63,9 @@ export async function findUserTargets(
     if (column === 'managerName')
       throw new OperationError('usage', `a manager is named by their address: set "${userLabels.managerEmail}"`);
     if (column !== null) return { column };
-    const { managerName: _, ...settable } = userLabels;
     throw new OperationError(
       'not_found',
-      `users of ${org.id} have no field "${label}"; they have ${Object.values(settable).join(', ')}, and the fields of "dropslot fields list ${org.id}"`,
+      `users of ${org.id} have no field "${label}"; they have ${settableLabels.user.join(', ')}, and the fields of "dropslot fields list ${org.id}"`,
     );
   });
   refuseTwice(labels, targets);
@@ -76,8 +80,7 @@ export function findTeamTargets(org: Org, labels: readonly string[]): TeamColumn
     if (column === 'name')
       throw new OperationError('usage', `a team's name is changed by: dropslot teams rename ${org.id} OLD NEW`);
     if (column !== null) return column;
-    const { name: _, ...others } = teamLabels;
-    throw new OperationError('not_found', `teams have no "${label}"; they have ${Object.values(others).join(', ')}`);
+    throw new OperationError('not_found', `teams have no "${label}"; they have ${settableLabels.team.join(', ')}`);
   });
   refuseTwice(
     labels,

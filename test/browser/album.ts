@@ -135,7 +135,7 @@ test('album', { skip: folder === undefined ? 'ALBUM names no folder' : withoutBr
   const viewer = await site.person('viewer', 'acme');
   const readOnly = await site.person('read-only');
   const { code } = await inviteAccount(site.place, { email: 'new@acme.test', role: 'viewer', org: 'acme' });
-  const values = { org: 'acme', run: String(runs.done), email: 'user1@acme.test' };
+  const values = { org: 'acme', run: String(runs.done), email: 'user1@acme.test', team: 'North' };
   await takeAll(browser, url, site, 'filled', [
     ...pagesOf(owner, values),
     { name: 'review-of-a-held-run', path: `/orgs/acme/imports/${runs.held}/review`, cookie: admin.cookie },

@@ -51,7 +51,12 @@ test('axe-core finds nothing on any page, in light and dark, and every page fits
   };
   const { cookie } = await site.person('owner');
   const { code } = await inviteAccount(site.place, { email: 'new@acme.test', role: 'viewer', org: 'acme' });
-  const values: Record<string, string> = { org: 'acme', run: String(runs.done), email: 'user1@acme.test' };
+  const values: Record<string, string> = {
+    org: 'acme',
+    run: String(runs.done),
+    email: 'user1@acme.test',
+    team: 'North',
+  };
   const shown = routes.filter(
     ({ method, path }) => method === 'GET' && !/\.\w+$|download$|progress$|\{file\}$/.test(path),
   );

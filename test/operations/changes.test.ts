@@ -30,7 +30,7 @@ onBothDatabases('changes of a run', (open) => {
     const all: RunChange[] = [];
     let told = {};
     await withRunChanges(place, String(id), async ({ isApplied, isAsCounted, total, list }) => {
-      for await (const change of list(most)) all.push(change);
+      for await (const { place: _, ...change } of list(most)) all.push(change);
       told = { isApplied, isAsCounted, total };
     });
     return { ...told, all } as { isApplied: boolean; isAsCounted: boolean; total: number; all: RunChange[] };

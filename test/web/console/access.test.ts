@@ -30,6 +30,7 @@ async function openAll(t: Parameters<typeof openTestConsole>[0]) {
   const runs: Record<string, { done: number; held: number }> = {};
   for (const [name, company] of [['acme', site.acme] as const, ['other', site.other] as const]) {
     const rows = Array.from({ length: 12 }, (_, index) => `secret${index}@${name}.test,Ann`);
+    await company.import({ 'teams.csv': csv('Team Name', `Staff ${name}`) });
     const done = await company.import({ 'users.csv': csv(header, ...rows, 'no address,Bob') });
     const leaving = rows.map((row) => `${row},2026-01-01`);
     const held = await company.import({ 'users.csv': csv(`${header},Deactivation Date`, ...leaving) });
@@ -41,7 +42,13 @@ async function openAll(t: Parameters<typeof openTestConsole>[0]) {
 }
 
 function fill({ path }: ConsoleRoute, org: string, run: number): string {
-  const values: Record<string, string> = { org, run: String(run), email: `secret1@${org}.test`, file: 'users.csv' };
+  const values: Record<string, string> = {
+    org,
+    run: String(run),
+    email: `secret1@${org}.test`,
+    team: `Staff ${org}`,
+    file: 'users.csv',
+  };
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name]!));
   return path.endsWith('/download') ? `${filled}?path=%2Farchive%2F2026-03-10%2Fusers.csv` : filled;
 }

@@ -116,6 +116,41 @@ test('a held run is approved with exactly the counted changes, or discarded, wit
   assert.match(textOf(await second.get(`/orgs/acme/imports/${held.run}`)), /discarded .*A mistake\./);
 });
 
+test('every change of an import can be reached, page by page', async (t) => {
+  const { acme, person } = await openTestConsole(t);
+  const viewer = await person('viewer', 'acme');
+  const people = (name: string) => Array.from({ length: 450 }, (_, index) => `user${index}@acme.test,${name}`);
+  await acme.import({ 'users.csv': csv('User Email,First Name', ...people('Ann')) });
+  const { run } = await acme.import({
+    'users.csv': csv(
+      'User Email,First Name,Is Org Admin',
+      ...people('Eve').map((row, at) => (at === 449 ? `${row},Yes` : `${row},`)),
+    ),
+  });
+  const first = await viewer.get(`/orgs/acme/imports/${run}`);
+  assert.match(textOf(first), / 200 of 451 changes, the most severe first/);
+  assert.match(first.text, new RegExp(`<a href="/orgs/acme/imports/${run}/changes">Show all changes`));
+  const reached: string[] = [];
+  const counts: string[] = [];
+  for (let path: string | undefined = `/orgs/acme/imports/${run}/changes`; path !== undefined; ) {
+    const page = await viewer.get(path);
+    assert.equal(page.status, 200);
+    reached.push(
+      ...[...page.text.matchAll(/people\/(user\d+)%40acme\.test">[^<]*<\/a><\/th><td>([^<]+)/g)].map(
+        ([, who, what]) => `${who} ${what}`,
+      ),
+    );
+    counts.push(/\d+ (?:to|of) [\d of]+ changes/.exec(textOf(page))![0]);
+    assert.equal(page.text.includes('rel="prev"'), counts.length > 1);
+    path = /href="([^"]+)" rel="next"/.exec(page.text)?.[1]?.replaceAll('&#38;', '&');
+  }
+  assert.deepEqual(counts, ['1 to 200 of 451 changes', '201 to 400 of 451 changes', '401 to 451 of 451 changes']);
+  assert.equal(reached[0], 'user449 Is Org Admin', 'the most severe first');
+  assert.deepEqual([reached.length, new Set(reached).size], [451, 451]);
+  const odd = await viewer.get(`/orgs/acme/imports/${run}/changes?after=400-9-999999`);
+  assert.equal(odd.status, 200);
+});
+
 test('the number of changes includes those that a long list leaves out, and pages end with the list', async (t) => {
   const { acme, person, place } = await openTestConsole(t);
   const admin = await person('admin', 'acme');

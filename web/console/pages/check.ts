@@ -6,6 +6,7 @@ import { type ColumnMapping, type MappedColumn, saveAliases } from '../../../ope
 import { OperationError } from '../../../operations/error.js';
 import { type Html, html } from '../html.js';
 import { ofOrg, table, tag } from '../layout.js';
+import { tell } from '../message.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { showProblem } from './problemview.js';
@@ -45,10 +46,10 @@ async function check(call: OrgCall): Promise<Outcome> {
 function showResult(call: OrgCall, name: string, { verdict, page, changes, mapping }: CheckedUpload): Html {
   const { header, problems, total } = page;
   return html`<h1>${t.result(name)}</h1>
-<pre tabindex="0">${verdict.trim()}</pre>
+<pre tabindex="0">${tell(call, verdict.trim())}</pre>
 ${mapping !== null && showMapping(call, mapping)}
 <section class="stack"><h2>${total === 0 ? t.problems(0, 0) : t.problems(problems.length, total)}</h2>
-${total === 0 ? html`<p>${t.noProblems}</p>` : html`<div class="card">${problems.map((problem) => showProblem(problem, header))}</div>`}</section>
+${total === 0 ? html`<p>${t.noProblems}</p>` : html`<div class="card">${problems.map((problem) => showProblem(call, problem, header))}</div>`}</section>
 <section class="stack"><div class="head"><h2>${t.changes}</h2>${changes.total > 0 && html`<span class="soft">${texts.run.changesOf(changes.rows.length, changes.total)}</span>`}</div>
 ${changeTable(t.changes, changes.rows, t.noChanges)}</section>
 ${form(call)}`;

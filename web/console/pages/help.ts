@@ -1,29 +1,37 @@
 /** Help: templates and rules with the organization's own columns. */
 import { listFieldsOf } from '../../../operations/customfields.js';
 import { OperationError } from '../../../operations/error.js';
+import { isSameColumn, readRowRules } from '../../../operations/rowrules.js';
 import { makeTemplates } from '../../../operations/templates.js';
-import { type Html, html } from '../html.js';
-import { ofOrg, table } from '../layout.js';
+import { type Html, html, type Value } from '../html.js';
+import { ofOrg, table, tag } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 
 const t = texts.help;
-const ofTeams = ['Team Name', 'Owner Email', 'Parent Team', 'Team Type'];
 
 async function show({ workplace, org }: OrgCall): Promise<Page> {
   const templates = await makeTemplates(workplace, org.id);
   const fields = (await listFieldsOf(workplace, org.id)).filter(({ hidden }) => !hidden);
   const aliases = Object.entries(org.options.aliases ?? {});
-  const labels = Object.keys(t.meanings);
+  const rules = readRowRules(org);
+  const columns = t.columnsOf(rules);
+  const identifying = { person: rules.identifier ?? columns.users[0]![0], team: columns.teams[0]![0] };
+  const name = (label: string): Value => {
+    const found = (['person', 'team'] as const).find((one) => isSameColumn(identifying[one], label));
+    return found === undefined ? label : html`${label} ${tag('info', t.identifies[found])}`;
+  };
   const otherNames = (label: string) =>
-    aliases.flatMap(([name, standard]) => (standard === label ? [name] : [])).join(', ');
-  const columns = (title: string, shown: readonly string[]): Html =>
+    aliases.flatMap(([alias, standard]) => (standard === label ? [alias] : [])).join(', ');
+  const list = (title: string, shown: typeof columns.users): Html =>
     html`<section class="stack"><h2>${title}</h2>${table(
       title,
       [
-        { title: t.column, cell: (label) => label },
-        { title: t.meaning, cell: (label) => t.meanings[label] },
-        ...(shown.some((label) => otherNames(label) !== '') ? [{ title: t.aliases, cell: otherNames }] : []),
+        { title: t.column, cell: ([label]) => name(label) },
+        { title: t.meaning, cell: ([, meaning]) => meaning },
+        ...(shown.some(([label]) => otherNames(label) !== '')
+          ? [{ title: t.aliases, cell: ([label]: [string, string]) => otherNames(label) }]
+          : []),
       ],
       shown,
       '',
@@ -32,13 +40,10 @@ async function show({ workplace, org }: OrgCall): Promise<Page> {
     title: t.title,
     body: html`<h1>${t.title}</h1>
 <section class="tight"><h2>${t.templates}</h2><p class="soft">${t.templatesText}</p><ul class="links">${templates.map(({ name }) => html`<li><a href="${ofOrg(org.id, `/help/${encodeURIComponent(name)}`)}">${name}</a></li>`)}</ul></section>
-<section class="tight"><h2>${t.rules}</h2><ul>${t.ruleList.map((rule) => html`<li>${rule}</li>`)}</ul></section>
-${columns(
-  t.columns,
-  labels.filter((label) => !ofTeams.includes(label)),
-)}
-${columns(t.teams, ofTeams)}
-<section class="tight"><h2>${t.own}</h2><p>${t.ownText}</p>${fields.length === 0 ? html`<p class="soft">${t.noOwn}</p>` : html`<ul>${fields.map(({ label, type }) => html`<li>${label} <span class="soft">${type}</span></li>`)}</ul>`}</section>`,
+<section class="tight"><h2>${t.rules}</h2><ul>${t.ruleList(rules).map((rule) => html`<li>${rule}</li>`)}</ul></section>
+${list(t.columns, columns.users)}
+${list(t.teams, columns.teams)}
+<section class="tight"><h2>${t.own}</h2><p>${t.ownText}</p>${fields.length === 0 ? html`<p class="soft">${t.noOwn}</p>` : html`<ul>${fields.map(({ label, type }) => html`<li>${name(label)} <span class="soft">${type}</span></li>`)}</ul>`}</section>`,
   };
 }
 

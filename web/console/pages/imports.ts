@@ -9,6 +9,7 @@ import { type Run, summaryOf } from '../../../operations/runsummary.js';
 import { type Html, html, path, type Value } from '../html.js';
 import { facts, notice, ofOrg, pager, table, time, withQuery } from '../layout.js';
 import { liveScriptPath } from '../livescript.js';
+import { tell, tellSentence } from '../message.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { amount, bytes } from '../texts/words.js';
@@ -58,7 +59,7 @@ async function show(call: OrgCall): Promise<Page> {
         : [['', html`<a href="${runPath({ org: org.id, id: run.undoes })}">${t.undone(run.undoes)}</a>`] as const]),
       ...(summary?.note == null ? [] : [[t.note, summary.note] as const]),
     ])}</div>
-${run.failure !== null && notice('bad', html`<p><strong>${t.failure}:</strong> ${run.failure}</p>`)}
+${run.failure !== null && notice('bad', html`<p><strong>${t.failure}:</strong> ${tellSentence(call, run.failure)}</p>`)}
 ${isWorking && showProgress(run)}
 ${run.state === 'held' && html`<p><a class="button" href="${runPath(run, '/review')}">${t.review}</a></p>`}
 ${await showFiles(call, run, files)}
@@ -100,7 +101,7 @@ async function showFile(call: OrgCall, run: Run, file: FileOutcome, index: numbe
       html`<a class="button quiet" href="${download(run, file.archivedAs)}">${t.original}</a>`,
   ];
   return html`<section class="card" aria-labelledby="file-${index}"><div class="head"><h2 id="file-${index}">${file.path ?? file.name}</h2><span class="soft">${t.rows(file.rows)} · ${bytes(file.bytes)}</span></div>
-${refusal !== null && notice('bad', html`<p><strong>${t.refusedTitle}</strong> ${refusal.line !== null && `${t.line(refusal.line)}: `}${refusal.message}</p>`)}
+${refusal !== null && notice('bad', html`<p><strong>${t.refusedTitle}</strong> ${refusal.line !== null && `${t.line(refusal.line)}: `}${tell(call, refusal.message)}</p>`)}
 ${countTable(file)}
 ${problems.length > 0 ? kindTable(call, problems, index) : refusal === null && html`<p>${t.noProblems}</p>`}
 ${file.rejected !== null && html`<p class="no-print">${t.mendText}</p>`}
@@ -129,7 +130,7 @@ function kindTable(call: OrgCall, problems: NonNullable<FileOutcome['problems']>
         title: t.kind,
         isText: true,
         cell: ({ message, column }) =>
-          html`${column !== null && !message.includes(`"${column}"`) && html`<strong>${column}:</strong> `}${message}`,
+          html`${column !== null && !message.includes(`"${column}"`) && html`<strong>${column}:</strong> `}${tell(call, message)}`,
       },
       { title: t.severity, cell: ({ severity }) => severityTag(severity) },
       { title: t.count, cell: ({ count }) => amount(count), isNumber: true },
@@ -162,7 +163,7 @@ async function showProblems(call: OrgCall, file: FileOutcome, index: number, isC
       : html`<p class="no-print"><a href="${to({})}">${t.allOf(page.total)}</a></p>`;
   return html`<h3 id="problems-${index}">${code === undefined ? t.problems : t.showing(code)}</h3>
 ${code !== undefined && html`<p class="no-print"><a href="${to({})}">${t.all}</a></p>`}
-${page.problems.map((problem) => showProblem(problem, page.header))}
+${page.problems.map((problem) => showProblem(call, problem, page.header))}
 ${more}`;
 }
 
@@ -181,30 +182,41 @@ async function listChanges(call: OrgCall): Promise<Outcome> {
   const title = `${t.title(run.id)}: ${t.changes}`;
   return {
     title,
-    body: html`<div class="tight"><h1>${t.title(run.id)}</h1><p><a href="${runPath(run)}">${t.back}</a></p></div>${await showChanges(call, run)}`,
+    body: html`<div class="tight"><h1>${t.title(run.id)}</h1><p><a href="${runPath(run)}">${t.back}</a></p></div>${await showChanges(call, run, true)}`,
   };
 }
 
-async function showChanges({ workplace, org }: OrgCall, run: Run): Promise<Html> {
+/** The first changes, and the way to the others; on the page of its own the part that the query names. */
+async function showChanges(call: OrgCall, run: Run, isPaged = false): Promise<Html> {
+  const { workplace, org, query } = call;
+  const [, before, rank, id] = (isPaged && /^(\d{1,9})-(\d)-(\d{1,15})$/.exec(query.after ?? '')) || [];
+  const from = rank === undefined ? null : { rank: Number(rank), id: Number(id) };
+  const skipped = Number(before ?? 0);
   const changes: RunChange[] = [];
   let total = 0;
   await withRunChanges(workplace, String(run.id), async ({ total: all, list: read }) => {
     total = all;
-    for await (const change of read(shownChanges)) changes.push(change);
+    for await (const change of read(shownChanges + 1, from)) changes.push(change);
   });
-  return html`<section class="stack"><div class="head"><h2>${t.changes}</h2>${total > 0 && html`<span class="soft">${t.changesOf(changes.length, total)}</span>`}</div>
+  const shown = changes.slice(0, shownChanges);
+  const place = shown.at(-1)?.place;
+  const isMore = changes.length > shownChanges && place !== undefined;
+  const after = isMore ? `${skipped + shown.length}-${place.rank}-${place.id}` : null;
+  const count = isPaged ? t.changesFrom(skipped + 1, skipped + shown.length, total) : t.changesOf(shown.length, total);
+  return html`<section class="stack"><div class="head"><h2>${t.changes}</h2>${shown.length > 0 && html`<span class="soft">${total <= shownChanges ? t.changesOf(total, total) : count}</span>`}</div>
 ${table(
   t.changes,
   [
     { title: t.who, cell: (change) => nameOf(change, org.id) },
     { title: t.field, cell: (change) => (change.field === '' ? t.created : nameColumn(change)) },
-    { title: t.before, cell: ({ before }) => before !== null && html`<del>${before}</del>` },
+    { title: t.before, cell: ({ before: value }) => value !== null && html`<del>${value}</del>` },
     { title: t.after, cell: (change) => html`<ins>${describeAfter(change)}</ins>` },
     { title: t.source, cell: ({ line }) => line, isNumber: true },
   ],
-  changes,
+  shown,
   t.noChanges,
-)}</section>`;
+)}
+${isPaged ? pager(from === null ? null : withQuery(call, { after: null }), after === null ? null : withQuery(call, { after })) : after !== null && html`<p class="no-print"><a href="${runPath(run, '/changes')}">${t.allChanges}</a></p>`}</section>`;
 }
 
 function nameOf({ entity, name }: RunChange, org: string): Value {

@@ -18,6 +18,7 @@ import {
 import { addNotification, confirmNotification, resendCode } from '../../../operations/notifycode.js';
 import { type Html, html, type Value } from '../html.js';
 import { field, notice, ofOrg, table, tag } from '../layout.js';
+import { tell } from '../message.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { judgeSent, shown } from '../shown.js';
 import { texts } from '../texts/texts.js';
@@ -44,7 +45,10 @@ ${table(
     },
     {
       title: t.state,
-      cell: ({ state, reason }) => [tag(t.states[state][0], t.states[state][1]), reason !== null && ` ${reason}`],
+      cell: ({ state, reason }) => [
+        tag(t.states[state][0], t.states[state][1]),
+        reason !== null && [' ', tell(call, reason)],
+      ],
     },
     { title: '', cell: change },
   ],

@@ -2,20 +2,16 @@
 import { hasRight } from '../../../operations/accounts/rights.js';
 import { listFieldsOf } from '../../../operations/customfields.js';
 import { exportUsers, recordExport } from '../../../operations/export.js';
-import { setUser } from '../../../operations/people/users.js';
-import {
-  type LabelledUser,
-  showUser,
-  type UserChange,
-  type UserHistory,
-  walkUsers,
-} from '../../../operations/users.js';
+import { changeUser } from '../../../operations/people/users.js';
+import { settableLabels } from '../../../operations/people/values.js';
+import { type LabelledUser, showUser, type UserHistory, walkUsers } from '../../../operations/users.js';
 import { type Html, html, path, type Value } from '../html.js';
-import { field, ofOrg, pager, select, table, tag, time, withQuery } from '../layout.js';
+import { field, ofOrg, pager, select, table, tag, withQuery } from '../layout.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { moment } from '../texts/words.js';
-import { runPath } from './runview.js';
+import { correctionForm, readCorrection } from './correction.js';
+import { showHistory, showStory } from './story.js';
 
 const t = texts.people;
 const p = texts.person;
@@ -75,85 +71,24 @@ async function show(call: OrgCall): Promise<Page> {
     title: user.email,
     body: html`<div class="tight"><h1>${nameOf(user) || user.email}</h1><p>${user.email} ${showStatus(user)}</p>
 ${user.deactivateAt !== null && html`<p>${p.scheduled(moment(user.deactivateAt, org.timeZone))}</p>`}${reports > 0 && html`<p class="soft">${p.reports(reports)}</p>`}</div>
-<section class="stack"><h2>${p.values}</h2>${table(
-      p.values,
-      [
-        { title: p.field, cell: ({ field: label }) => label },
-        { title: p.value, cell: ({ value }) => value },
-        { title: p.from, cell: ({ from }) => showOrigin(org.id, from) },
-        { title: p.at, cell: ({ from }) => from !== null && time(from.at, org.timeZone) },
-      ],
-      story,
-      '',
-    )}</section>
+${showStory(org, story)}
 ${hasRight(account, 'org.decide') && (await correction(call, history))}
-<section class="stack"><h2>${p.history}</h2>${table(
-      p.history,
-      [
-        { title: p.at, cell: ({ at }) => time(at, org.timeZone) },
-        { title: p.field, cell: ({ field: label }) => (label === '' ? p.created : label) },
-        { title: p.before, cell: ({ before }) => before !== null && html`<del>${before}</del>` },
-        { title: p.after, cell: (change) => showAfter(change) },
-        { title: p.from, cell: (change) => showOrigin(org.id, change) },
-      ],
-      changes,
-      p.none,
-    )}</section>`,
+${showHistory(org, changes)}`,
   };
 }
 
-/** Of a creation the values, in a few words each. */
-function showAfter({ field: label, after }: UserChange): Value {
-  if (label !== '' || after === null) return after !== null && html`<ins>${after}</ins>`;
-  const values = Object.entries(JSON.parse(after) as Record<string, unknown>);
-  return values
-    .flatMap(([name, value]) => (typeof value === 'string' && value !== '' ? [`${name}: ${value}`] : []))
-    .join('; ');
-}
-
-function showOrigin(org: string, from: UserChange | null): Value {
-  if (from === null) return p.unknown;
-  const { origin, file, line, by, runId } = from;
-  const words = {
-    file: p.origins.file(file, line),
-    person: p.origins.person(by),
-    undo: p.origins.undo(),
-    schedule: p.origins.schedule(),
-  }[origin];
-  return [
-    words,
-    runId !== null && origin !== 'person' && html` · <a href="${runPath({ org, id: runId })}">${p.import(runId)}</a>`,
-  ];
-}
-
-async function correction({ workplace, org, token, form }: OrgCall, { user }: UserHistory): Promise<Html> {
-  const standard = [
-    'User Name',
-    'First Name',
-    'Last Name',
-    'Manager Email',
-    'User Account Type',
-    'Is Org Admin',
-    'Deactivation Date',
-  ];
+async function correction(call: OrgCall, { user }: UserHistory): Promise<Html> {
+  const { workplace, org } = call;
   const fields = (await listFieldsOf(workplace, org.id)).filter(({ hidden }) => !hidden);
-  const labels = [...standard, ...fields.map(({ label }) => label)];
-  return html`<details class="card"${form.label !== undefined && html` open`}><summary>${p.correct}</summary>
-<form method="post" action="${personPath(org.id, user.email)}" class="stack">${token}<div class="row">
-${select(
-  'label',
-  p.column,
-  labels.map((value) => ({ value, text: value })),
-  form.label,
-)}${field('value', p.value, { value: form.value, most: 1000 })}<button>${p.submit}</button></div>
-<p class="soft">${p.correctText}</p></form></details>`;
+  const labels = [...settableLabels.user, ...fields.map(({ label }) => label)];
+  return correctionForm(call, personPath(org.id, user.email), labels, p.correctHint);
 }
 
-async function correct({ workplace, org, params, form }: OrgCall): Promise<Outcome> {
-  const { label = '', value = '' } = form;
-  const email = params.email ?? '';
-  await setUser(workplace, org.id, email, [{ label, value }]);
-  return { to: `${personPath(org.id, email)}?done=saved` };
+async function correct(call: OrgCall): Promise<Outcome> {
+  const { workplace, org, params } = call;
+  const { values } = await changeUser(workplace, org.id, params.email ?? '', readCorrection(call));
+  const renamed = values.find(({ field: label }) => label === settableLabels.user[0]);
+  return { to: `${personPath(org.id, renamed?.after ?? params.email ?? '')}?done=saved` };
 }
 
 async function send({ workplace, org }: OrgCall): Promise<Outcome> {

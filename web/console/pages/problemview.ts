@@ -2,6 +2,8 @@
 import type { ProblemRow } from '../../../operations/problems.js';
 import { type Html, html } from '../html.js';
 import { tag } from '../layout.js';
+import { tell } from '../message.js';
+import type { OrgCall } from '../route.js';
 import { texts } from '../texts/texts.js';
 
 const t = texts.run;
@@ -12,9 +14,9 @@ export function severityTag(severity: ProblemRow['severity']): Html {
 }
 
 /** The problem, and below it the row with the cell marked. */
-export function showProblem(problem: ProblemRow, header: readonly string[]): Html {
+export function showProblem(call: OrgCall, problem: ProblemRow, header: readonly string[]): Html {
   const { line, column, severity, message, value, cells } = problem;
-  return html`<article class="tight problem"><p>${severityTag(severity)} ${line !== null && html`<strong>${t.line(line)}</strong>`}${column !== null && html` · ${column}`}${value !== null && html` · <mark>${value}</mark>`}</p><p>${message}</p>${cells !== null && showRow(problem, header, cells)}</article>`;
+  return html`<article class="tight problem"><p>${severityTag(severity)} ${line !== null && html`<strong>${t.line(line)}</strong>`}${column !== null && html` · ${column}`}${value !== null && html` · <mark>${value}</mark>`}</p><p>${tell(call, message)}</p>${cells !== null && showRow(problem, header, cells)}</article>`;
 }
 
 function showRow({ line, column }: ProblemRow, header: readonly string[], cells: readonly string[]): Html {

@@ -6,6 +6,7 @@ import { approveCounted, rejectHeldRun } from '../../../operations/runs.js';
 import { type Run, summaryOf } from '../../../operations/runsummary.js';
 import { type Html, html } from '../html.js';
 import { field, notice, pager, withQuery } from '../layout.js';
+import { tell, tellSentence } from '../message.js';
 import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
 import { moment } from '../texts/words.js';
@@ -35,7 +36,7 @@ async function show(call: OrgCall): Promise<Page> {
   return {
     title,
     body: html`<div class="tight"><h1>${title}</h1><p class="lead">${t.lead}</p><p class="no-print"><a href="#decide">${t.decide}</a></p></div>
-<section class="stack"><h2>${t.why}</h2>${reasons.map(({ message }) => notice('wait', message))}</section>
+<section class="stack"><h2>${t.why}</h2>${reasons.map(({ message }) => notice('wait', html`<p>${tell(call, message)}</p>`))}</section>
 <section class="tight"><h2>${t.until}</h2><p>${t.untilText} ${t.since(moment(run.hold.at, org.timeZone))}</p></section>
 <section class="stack"><div class="head"><h2>${t.changes}</h2>${changes !== null && html`<span class="soft">${texts.run.changesOf(changes.rows.length, changes.total)}</span>`}</div>
 ${changes === null ? html`<p>${t.unlisted}</p>` : changeTable(t.changes, changes.rows, texts.run.noChanges)}
@@ -46,11 +47,12 @@ ${decision}</section>`,
 }
 
 /** @param changes how many there are; null: they can't be read. */
-function decideForm({ token, form }: OrgCall, run: Run, rights: ApprovalRights, changes: number | null): Html {
+function decideForm(call: OrgCall, run: Run, rights: ApprovalRights, changes: number | null): Html {
+  const { token, form } = call;
   const { undecidable, unapprovable, ofUnknown } = rights;
-  if (undecidable !== null) return notice('info', t.sentence(undecidable));
+  if (undecidable !== null) return notice('info', tellSentence(call, undecidable));
   const approve = changes === null ? t.approveAll : t.approve(changes);
-  return html`${unapprovable !== null && notice('wait', t.sentence(unapprovable))}${unapprovable === null && ofUnknown.length > 0 && notice('wait', t.unknownSender(ofUnknown))}
+  return html`${unapprovable !== null && notice('wait', tellSentence(call, unapprovable))}${unapprovable === null && ofUnknown.length > 0 && notice('wait', t.unknownSender(ofUnknown))}
 <form method="post" action="${runPath(run, '/review')}" class="stack">${token}<input type="hidden" name="digest" value="${run.hold!.digest}">
 ${field('note', t.note, { hint: t.noteHint, isRequired: false, isLong: true, most: mostNote, value: form.note })}
 <div class="row">${unapprovable === null && html`<button name="decision" value="approve">${approve}</button>`}<button class="danger" name="decision" value="discard">${t.discard}</button></div></form>

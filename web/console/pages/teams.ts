@@ -1,12 +1,18 @@
-/** The teams of an organization's directory: as a table, or as a tree. */
+/** The teams of an organization's directory: as a table, or as a tree; and one team with every change. */
+import { hasRight } from '../../../operations/accounts/rights.js';
 import { exportTeams, recordExport } from '../../../operations/export.js';
-import { growTree, type Team, type TeamNode, walkTeams } from '../../../operations/teams.js';
+import { changeTeam } from '../../../operations/people/teams.js';
+import { settableLabels } from '../../../operations/people/values.js';
+import { growTree, showTeam, type Team, type TeamNode, walkTeams } from '../../../operations/teams.js';
 import { type Html, html, path, type Value } from '../html.js';
 import { ofOrg, pager, table, withQuery } from '../layout.js';
-import { type ConsoleRoute, type OrgCall, type Outcome, orgPage, type Page } from '../route.js';
+import { type ConsoleRoute, type OrgCall, type Outcome, orgAction, orgPage, type Page } from '../route.js';
 import { texts } from '../texts/texts.js';
+import { correctionForm, readCorrection } from './correction.js';
+import { showHistory, showStory } from './story.js';
 
 const t = texts.teams;
+const one = texts.team;
 const pageTeams = 100;
 /** A larger tree is no longer readable, and a page of it not quick. */
 const mostOfTree = 2_000;
@@ -36,7 +42,7 @@ function list(org: string, teams: readonly Team[]): Html {
   return table(
     t.title,
     [
-      { title: t.name, cell: ({ name }) => name },
+      { title: t.name, cell: ({ name }) => html`<a href="${teamPath(org, name)}">${name}</a>` },
       { title: t.owner, cell: ({ ownerEmail }) => person(ownerEmail) },
       { title: t.parent, cell: ({ parentName }) => parentName },
       { title: t.type, cell: ({ type }) => type },
@@ -54,6 +60,29 @@ function showTree(nodes: readonly TeamNode[]): Html {
   )}</ul>`;
 }
 
+function teamPath(org: string, name: string): string {
+  return path`/orgs/${org}/teams/${name}`;
+}
+
+async function showOne(call: OrgCall): Promise<Page> {
+  const { workplace, org, params, account } = call;
+  const { team, story, changes } = await showTeam(workplace, org.id, params.team ?? '');
+  const form = () => correctionForm(call, teamPath(org.id, team.name), settableLabels.team, one.correctHint);
+  return {
+    title: one.title(team.name),
+    body: html`<div class="tight"><h1>${one.title(team.name)}</h1><p class="soft">${one.members(team.members)}</p></div>
+${showStory(org, story)}
+${hasRight(account, 'org.decide') && form()}
+${showHistory(org, changes)}`,
+  };
+}
+
+async function correct(call: OrgCall): Promise<Outcome> {
+  const { workplace, org, params } = call;
+  await changeTeam(workplace, org.id, params.team ?? '', readCorrection(call));
+  return { to: `${teamPath(org.id, params.team ?? '')}?done=saved` };
+}
+
 async function send({ workplace, org }: OrgCall): Promise<Outcome> {
   await recordExport(workplace, org.id, 'teams', {});
   return { content: exportTeams(workplace, org.id), fileName: 'teams.csv' };
@@ -62,4 +91,6 @@ async function send({ workplace, org }: OrgCall): Promise<Outcome> {
 export const teamRoutes: readonly ConsoleRoute[] = [
   orgPage('/teams', 'org.read', show),
   orgPage('/teams.csv', 'org.read', send),
+  orgPage('/teams/{team}', 'org.read', showOne),
+  orgAction('/teams/{team}', 'org.decide', '/teams/{team}', correct),
 ];

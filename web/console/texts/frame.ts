@@ -36,6 +36,14 @@ export const frame = {
   pages: 'More pages',
 };
 
+/** In the place of commands, for people who have none. */
+export const messages = {
+  askOperator: 'ask your operator',
+  askToAllow: ', or ask your operator to allow such names',
+  aliasesHere: ', or choose how it is read on the page',
+  aliases: (page: string) => `, or ask an admin of your organization to choose how it is read on the page "${page}"`,
+};
+
 export const errors = {
   missing: 'This page does not exist',
   missingText: 'The page or the organization does not exist, or your account does not include it.',

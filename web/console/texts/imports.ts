@@ -107,6 +107,9 @@ export const run = {
   noChanges: 'This import changed nothing.',
   changesOf: (shown: number, total: number) =>
     shown === total ? many(total, 'change') : `${amount(shown)} of ${many(total, 'change')}, the most severe first`,
+  changesFrom: (first: number, last: number, total: number) =>
+    `${amount(first)} to ${amount(last)} of ${many(total, 'change')}, the most severe first`,
+  allChanges: 'Show all changes',
   who: 'Who',
   field: 'Column',
   before: 'Before',
@@ -142,7 +145,6 @@ export const review = {
   over: 'This import no longer waits for a decision.',
   viewer: 'An admin of your organization, or your operator, decides.',
   /** Of a message of the command line, which begins in small letters. */
-  sentence: (message: string) => `${message.charAt(0).toUpperCase()}${message.slice(1)}.`,
   unknownSender: (paths: readonly string[]) =>
     `Two people are asked for, and Dropslot does not know the person who sent ${paths.join(', ')}: their key was added on the server. Approve only if you did not send it.`,
 };

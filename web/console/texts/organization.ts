@@ -1,4 +1,5 @@
 /** Texts of the pages of an organization's people: check, directory, connection, notifications, members, help. */
+import { columnsOf, identifies, ruleList } from './rules.js';
 import { amount, many } from './words.js';
 
 export const check = {
@@ -61,11 +62,7 @@ export const person = {
   reports: (count: number) => `Manager of ${many(count, 'person', 'people')}`,
   scheduled: (at: string) => `Will be deactivated: ${at}`,
   admin: 'admin',
-  correct: 'Correct a value',
-  correctText:
-    'The value applies at once. The next file that has the column sets it again, unless your organization owns the column here.',
-  column: 'Column',
-  submit: 'Correct it',
+  correctHint: '"Teams" takes all teams of the person, separated by commas.',
   origins: {
     file: (file: string | null, line: number | null) =>
       `${file ?? 'a file'}${line === null ? '' : `, line ${amount(line)}`}`,
@@ -75,6 +72,22 @@ export const person = {
   },
   unknown: 'before changes were recorded',
   import: (id: number) => `import ${id}`,
+};
+
+/** Of a person and of a team. */
+export const correction = {
+  title: 'Correct a value',
+  column: 'Column',
+  value: 'New value',
+  submit: 'Correct it',
+  empty: 'Empty it',
+  text: 'The change applies at once, and an operator can undo it. A later file that has another value changes it again, unless your organization owns the column here.',
+};
+
+export const team = {
+  title: (name: string) => `Team ${name}`,
+  members: (count: number) => many(count, 'member'),
+  correctHint: 'A team always has an owner. Its name is changed by your operator.',
 };
 
 export const teams = {
@@ -347,30 +360,9 @@ export const help = {
   ownText: 'Every other column of a users file. Present ones:',
   noOwn: 'None yet.',
   rules: 'Good to know',
-  ruleList: [
-    'A person is found by the email; an unknown email creates a person. Nothing is ever deleted.',
-    'An empty cell leaves the value as it is.',
-    'A person who is not in the file stays unchanged. To deactivate a person, give a Deactivation Date.',
-    'Dates: yyyy-mm-dd can only be read in one way.',
-    'A problem in one cell is reported, and the rest of the row is imported. A row without a valid email is rejected.',
-    'An import that would change unusually much waits for a decision.',
-  ],
-  meanings: {
-    'User Email': 'Email; every row needs it',
-    'User Name': 'Name as it is shown',
-    'First Name': 'First name',
-    'Last Name': 'Last name',
-    Manager: 'Name of the manager',
-    'Manager Email': 'Email of the manager',
-    Teams: 'Names of teams, separated by commas',
-    'User Account Type': 'Regular or Observer',
-    'Is Org Admin': 'Yes or No',
-    'Deactivation Date': 'Last day; the person is deactivated then',
-    'Team Name': 'Name; every row needs it',
-    'Owner Email': 'Email of the owner',
-    'Parent Team': 'Team above it',
-    'Team Type': 'Any text',
-  } as Readonly<Record<string, string>>,
+  ruleList,
+  columnsOf,
+  identifies,
 };
 
 export const tree = {

@@ -1,6 +1,6 @@
 /** All texts of the console, by page: a translation replaces this folder. */
 import { counts } from './counts.js';
-import { account, errors, frame, invitation, provider, signIn } from './frame.js';
+import { account, errors, frame, invitation, messages, provider, signIn } from './frame.js';
 import { home, imports, live, review, run, undo } from './imports.js';
 import { navigation } from './navigation.js';
 import {
@@ -17,10 +17,53 @@ import {
   system,
   welcome,
 } from './operator.js';
-import { check, connection, help, members, notifications, people, person, pgp, teams, tree } from './organization.js';
+import {
+  check,
+  connection,
+  correction,
+  help,
+  members,
+  notifications,
+  people,
+  person,
+  pgp,
+  team,
+  teams,
+  tree,
+} from './organization.js';
 
 export const texts = {
-  ...{ account, check, connection, counts, errors, frame, help, home, imports, invitation, members, navigation },
+  ...{
+    account,
+    check,
+    connection,
+    correction,
+    counts,
+    errors,
+    frame,
+    help,
+    home,
+    imports,
+    invitation,
+    members,
+    navigation,
+  },
   ...{ added, arrivals, audit, directory, events, network, operators, organization, runs, system, welcome },
-  ...{ live, notifications, overview, people, person, pgp, provider, review, run, signIn, teams, tree, undo },
+  ...{
+    live,
+    messages,
+    notifications,
+    overview,
+    people,
+    person,
+    pgp,
+    provider,
+    review,
+    run,
+    signIn,
+    team,
+    teams,
+    tree,
+    undo,
+  },
 };
