@@ -6,6 +6,7 @@ import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
 import type { StorePaths } from '../../storage/blobstore.js';
 import type { HookSource } from '../hooks/load.js';
+import type { ReadMeter } from '../read/meter.js';
 
 export interface RunDeps {
   settings: Settings;
@@ -18,6 +19,8 @@ export interface RunDeps {
   now: () => number;
   /** The import hooks; absent: those of the setting importHooks. */
   hooks?: HookSource;
+  /** Absent: nobody asks how much of a file has been read. */
+  meter?: ReadMeter;
   /** Gets the upload that is read now; null: none is. */
   onFile?: (uploadId: number | null) => void;
   /** Called after each step that a crash can separate from the next: for tests that kill the process there. */
