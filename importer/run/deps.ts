@@ -19,7 +19,7 @@ export interface RunDeps {
   now: () => number;
   /** The import hooks; absent: those of the setting importHooks. */
   hooks?: HookSource;
-  /** Absent: nobody asks how much of a file has been read. */
+  /** Measures how much of a file has been read; absent: it is not measured. */
   meter?: ReadMeter;
   /** Gets the upload that is read now; null: none is. */
   onFile?: (uploadId: number | null) => void;

@@ -48,7 +48,7 @@ export interface SourceDeps {
   now?: () => number;
   /** Absent: those of the setting importHooks. */
   hooks?: HookSource;
-  /** Absent: nobody asks how much of a file has been read. */
+  /** Measures how much of a file has been read; absent: it is not measured. */
   meter?: ReadMeter;
   /** Gets the id of each upload when the process begins to read it. */
   onFile?: (uploadId: number) => void;
