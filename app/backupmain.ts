@@ -2,6 +2,7 @@
 import { constants, setPriority } from 'node:os';
 import type { Settings } from '../config/settings.js';
 import type { KnownSecrets } from '../keys/master/secrets.js';
+import { toLines } from '../operations/advance.js';
 import { makeScheduledBackup, type ScheduledBackup } from '../operations/backup/schedule.js';
 import { OperationError } from '../operations/error.js';
 import { describeFailure } from '../operations/failure.js';
@@ -55,7 +56,7 @@ async function make({ settings, secrets: known, claim, by }: BackupRequest): Pro
   try {
     const workplace = await openWorkplace(settings, { known });
     try {
-      const report = await makeScheduledBackup({ ...workplace, actor: by ?? 'system' }, claim, tell);
+      const report = await makeScheduledBackup({ ...workplace, actor: by ?? 'system' }, claim, toLines(tell, Date.now));
       return { type: 'made', report };
     } finally {
       await workplace.close();

@@ -3,17 +3,19 @@ import type { App } from '../cli/app.js';
 import { reportEnding } from '../cli/exit.js';
 import { loadGroups } from '../cli/groups.js';
 import { createProgram } from '../cli/program.js';
+import { readTerminalVariables } from '../config/environment.js';
 import { keepSecrets } from './knownsecrets.js';
 
 /** Each part is loaded only when it is needed: a short command need not wait for the server, nor a client of an sshd for either. */
-const parts: Omit<App, 'version' | 'build'> = {
+const parts = {
   serve: async (settings, choice) => (await import('./serve.js')).serve(settings, {}, choice),
   runSubsystem: async (settings, request) => (await import('./subsystem.js')).runSubsystem(settings, request),
   openWorkplace: keepSecrets(async (settings, options) =>
     (await import('./compose.js')).openWorkplace(settings, options),
   ),
   descriptors: new Map(),
-};
+  terminal: readTerminalVariables(),
+} satisfies Omit<App, 'version' | 'build'>;
 
 /** Commands that an sshd runs: they write for the sshd, and must notice when it ends. */
 const sshdCommands: readonly (string | undefined)[] = ['sftp-server', 'authorized-keys'];
@@ -26,7 +28,7 @@ export async function runCommand(release: Pick<App, 'version' | 'build'>): Promi
     if (!sshdCommands.includes(command)) endWithReader();
     await createProgram(groups, { ...parts, ...release }).parseAsync();
   } catch (error) {
-    process.exitCode = reportEnding(error, process.argv.includes('--json'), process.stderr);
+    process.exitCode = reportEnding(error, process.argv.includes('--json'), process.stderr, parts.terminal);
   }
 }
 

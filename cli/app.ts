@@ -2,6 +2,7 @@
 import { Command, CommanderError, type ErrorOptions } from 'commander';
 import type { Settings, SettingsChoice } from '../operations/settings.js';
 import type { OpenWorkplace } from '../operations/workplace.js';
+import type { TerminalForm } from './color.js';
 import { describeUse, pathOf } from './help.js';
 
 export interface App {
@@ -16,6 +17,8 @@ export interface App {
   openWorkplace: OpenWorkplace;
   /** The texts that settings had from descriptors, each of which can be read once: a command may read its settings again. */
   readonly descriptors?: Map<string, string>;
+  /** Absent: output has neither colours nor lines that are written over. */
+  readonly terminal?: TerminalForm;
 }
 
 /** The options of `dropslot sftp-server`. */

@@ -25,7 +25,17 @@ export function choiceOf(command: Command, overrides: Partial<Record<keyof Setti
 
 export function outputOf(command: Command): Output {
   const { json = false, wide } = command.optsWithGlobals<GlobalOptions>();
-  return createOutput({ json, wide }, process.stdout, process.stderr);
+  return createOutput({ json, wide, terminal: appOf(command).terminal }, process.stdout, process.stderr);
+}
+
+/** Makes the output for `use`; no progress remains on the screen after it, also when that fails. */
+export async function withOutput(command: Command, use: (out: Output) => Promise<void>): Promise<void> {
+  const out = outputOf(command);
+  try {
+    await use(out);
+  } finally {
+    out.endProgress();
+  }
 }
 
 /** Opens the workplace for `use`, and closes it also when that fails. */
@@ -36,7 +46,7 @@ export async function atWorkplace(
 ): Promise<void> {
   const workplace = await appOf(command).openWorkplace(settingsOf(command), options);
   try {
-    await use(workplace, outputOf(command));
+    await withOutput(command, (out) => use(workplace, out));
   } finally {
     await workplace.close();
   }

@@ -4,6 +4,7 @@ import type { OperationErrorCode } from '../operations/error.js';
 import { describeFailure, type Failure, type FailureCode } from '../operations/failure.js';
 import { escapeControl, escapeJson, withSchema } from '../operations/format.js';
 import { UsageError } from './app.js';
+import { paint, type TerminalForm, takesColor } from './color.js';
 
 /** Scripts may rely on these numbers. */
 const exitCodes: Readonly<Record<FailureCode | 'ok', number>> = {
@@ -52,14 +53,22 @@ function describeUsage(error: CommanderError): Ending | null {
 }
 
 /** Prints the failure (one line, or JSON for programs) and gives the exit code. */
-export function reportEnding(error: unknown, json: boolean, stderr: NodeJS.WritableStream): number {
+export function reportEnding(
+  error: unknown,
+  json: boolean,
+  stderr: NodeJS.WritableStream,
+  terminal: TerminalForm = { mayColor: false, mayRewrite: false },
+): number {
   const found = describeEnding(error);
   if (found === null) return exitCodes.ok;
   const { exitCode, code, message, stack, use = null } = found;
   const value = { error: { code, message, stack: stack ?? undefined } };
   if (json) stderr.write(`${escapeJson(JSON.stringify(withSchema(value)))}\n`);
   // One line: a name from outside in it can't add another.
-  else if (message !== '') stderr.write(`dropslot: ${escapeControl(use === null ? message : `${message}; ${use}`)}\n`);
+  else if (message !== '')
+    stderr.write(
+      `${paint('dropslot:', takesColor(stderr, terminal) ? 'red' : null)} ${escapeControl(use === null ? message : `${message}; ${use}`)}\n`,
+    );
   if (!json && stack !== null) stderr.write(`This is a defect of Dropslot. Please report it with:\n${stack}\n`);
   return exitCode;
 }

@@ -1,7 +1,10 @@
 /** The output of commands: texts and tables for people, or JSON for programs. */
 import { once } from 'node:events';
 import type { WriteStream } from 'node:tty';
+import type { OnAdvance } from '../operations/advance.js';
 import { escapeControl, escapeJson, escapeText, withSchema } from '../operations/format.js';
+import { paintLines, type TerminalForm, type Tints, takesColor } from './color.js';
+import { ProgressLine } from './progress.js';
 import { type Column, printTable } from './table.js';
 import { displayWidth, wrapText } from './width.js';
 
@@ -14,14 +17,18 @@ export interface ListView<Row> {
 
 export interface Output {
   readonly json: boolean;
-  /** One result: its text for people, its value for programs. */
-  show(value: unknown, text: string): Promise<void>;
+  /** One result: its text for people, its value for programs. @param tints colours of the beginnings of lines */
+  show(value: unknown, text: string, tints?: Tints): Promise<void>;
   /** Many results, streamed: a table, or one JSON array. @param inside whether the array is a member of a value that has the version. */
   list<Row>(rows: Iterable<Row> | AsyncIterable<Row>, view: ListView<Row>, inside?: boolean): Promise<void>;
   /** Raw content: a stored file, CSV. */
   write(bytes: string | Uint8Array): Promise<void>;
   /** A remark beside the result, on standard error; not printed with --json. */
-  note(text: string): void;
+  note(text: string, tints?: Tints): void;
+  /** Progress of long work, and remarks about it; not printed with --json. */
+  progress: OnAdvance;
+  /** Erases the progress: before the program asks, and when the work has ended. */
+  endProgress(): void;
 }
 
 export interface OutputForm {
@@ -29,31 +36,54 @@ export interface OutputForm {
   json: boolean;
   /** Tables as wide as their texts, on a terminal too. */
   wide?: boolean;
+  /** Absent: neither colours nor lines that are written over. */
+  terminal?: TerminalForm | undefined;
+  /** The clock of the progress, in ms. */
+  now?: () => number;
 }
 
+const plain: TerminalForm = { mayColor: false, mayRewrite: false };
+
 export function createOutput(
-  { json, wide = false }: OutputForm,
+  { json, wide = false, terminal = plain, now }: OutputForm,
   stdout: WriteStream,
-  stderr: NodeJS.WritableStream,
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number },
 ): Output {
   const print = (text: string | Uint8Array) => writeText(stdout, text);
-  const note = (text: string) => {
-    if (!json) stderr.write(`${escapeText(text)}\n`);
+  const colored = (stream: NodeJS.WritableStream, text: string, tints: Tints) =>
+    takesColor(stream, terminal) ? paintLines(text, tints) : text;
+  const columns = () => (stderr.isTTY === true && terminal.mayRewrite ? (stderr.columns ?? 80) : null);
+  const line = new ProgressLine((text) => stderr.write(text), { columns, ...(now && { now }) });
+  const note = (text: string, tints: Tints = {}) => {
+    if (json) return;
+    line.erase();
+    stderr.write(`${colored(stderr, escapeText(text), tints)}\n`);
   };
+  const form = () => ({ width: stdout.isTTY && !wide ? stdout.columns : null, hasColor: takesColor(stdout, terminal) });
+  /** Content is written to the terminal, which has no room for progress between its lines. */
+  let isBusy = false;
   return {
     json,
     note,
-    show: (value, text) =>
-      print(
-        json
-          ? `${escapeJson(JSON.stringify(withVersion(value), null, 2))}\n`
-          : `${wrapRecords(escapeText(text), stdout.isTTY && !wide ? stdout.columns : null)}\n`,
-      ),
-    write: print,
+    progress: (news) => {
+      if (typeof news === 'string') note(news);
+      else if (!json && !isBusy) line.tell(news);
+    },
+    endProgress: () => line.end(),
+    show: (value, text, tints = {}) => {
+      line.end();
+      if (json) return print(`${escapeJson(JSON.stringify(withVersion(value), null, 2))}\n`);
+      return print(`${colored(stdout, wrapRecords(escapeText(text), form().width), tints)}\n`);
+    },
+    write: (bytes) => {
+      isBusy ||= stdout.isTTY;
+      if (isBusy) line.end();
+      return print(bytes);
+    },
     list: async (rows, view, inside = false) => {
+      line.end();
       if (json) return printJson(rows, (row) => (inside ? view.toJson(row) : withVersion(view.toJson(row))), print);
-      const width = stdout.isTTY && !wide ? stdout.columns : null;
-      if ((await printTable(rows, view.columns, width, print)) === 0) note(view.empty);
+      if ((await printTable(rows, view.columns, form(), print)) === 0) note(view.empty);
     },
   };
 }
@@ -83,7 +113,7 @@ async function printJson<Row>(
 }
 
 /** Values of records take several lines on a narrow terminal. A line with a key or another long word is left whole: it may be copied. */
-function wrapRecords(text: string, width: number | null): string {
+export function wrapRecords(text: string, width: number | null): string {
   if (width === null) return text;
   return text
     .split('\n')

@@ -3,6 +3,7 @@
  * follow below their row.
  */
 import { escapeControl } from '../operations/format.js';
+import { paint, type Tint } from './color.js';
 import { displayWidth, wrapText } from './width.js';
 
 export interface Column<Row> {
@@ -16,6 +17,14 @@ export interface Column<Row> {
    * of fingerprints, whose beginning commands take.
    */
   shortensTo?: number;
+  /** null: the colour of the terminal. */
+  tint?(row: Row): Tint | null;
+}
+
+export interface TableRoom {
+  /** Of the terminal in cells; null: no terminal. */
+  width: number | null;
+  hasColor: boolean;
 }
 
 /** Column widths are measured over this many rows; a wider cell of a later row is not aligned. */
@@ -32,15 +41,17 @@ const isBelow = '↓';
 const gap = '  ';
 const indent = '    ';
 
-/** Prints the rows as they come. @param width of the terminal in cells; null: no terminal. Returns the number of rows. */
+/** Prints the rows as they come. Returns the number of rows. */
 export async function printTable<Row>(
   rows: Iterable<Row> | AsyncIterable<Row>,
   columns: readonly Column<Row>[],
-  width: number | null,
+  { width, hasColor }: TableRoom,
   print: (text: string) => Promise<void>,
 ): Promise<number> {
   let count = 0;
   let waiting: string[][] = [];
+  let tints: (Tint | null)[][] = [];
+  const tintsOf = (row: Row) => columns.map((column) => (hasColor ? (column.tint?.(row) ?? null) : null));
   let form: TableForm | null = null;
   const flush = async () => {
     let head: string[] = [];
@@ -51,13 +62,14 @@ export async function printTable<Row>(
         form.columns,
       );
     }
-    const lines = [...head, ...waiting.flatMap((cells) => renderCells(cells, columns, form!))];
-    waiting = [];
+    const lines = [...head, ...waiting.flatMap((cells, row) => renderCells(cells, tints[row]!, columns, form!))];
+    [waiting, tints] = [[], []];
     await print(`${lines.join('\n')}\n`);
   };
   for await (const row of rows) {
     count++;
     waiting.push(columns.map((column) => escapeControl(column.cell(row))));
+    tints.push(tintsOf(row));
     if (waiting.length >= measuredRows) await flush();
   }
   if (waiting.length > 0) await flush();
@@ -129,6 +141,7 @@ function longestWordOf(text: string): number {
 
 function renderCells<Row>(
   cells: readonly string[],
+  tints: readonly (Tint | null)[],
   columns: readonly Column<Row>[],
   { beside, below, columns: forms, width }: TableForm,
 ): string[] {
@@ -139,7 +152,8 @@ function renderCells<Row>(
   const more = [...late, ...below]
     .filter((index) => !isBlank(cells[index]!))
     .flatMap((index) => wrapText(`${columns[index]!.title}: ${cells[index]}`, width! - indent.length));
-  return [...renderRow(row, forms), ...more.map((line) => indent + line)];
+  const rowTints = beside.map((index) => tints[index]!);
+  return [...renderRow(row, forms, rowTints), ...more.map((line) => indent + line)];
 }
 
 interface ColumnForm {
@@ -208,7 +222,11 @@ function distinguishingLength(texts: readonly string[], least: number): number {
   return longest;
 }
 
-function renderRow(cells: readonly string[], forms: readonly ColumnForm[]): string[] {
+function renderRow(
+  cells: readonly string[],
+  forms: readonly ColumnForm[],
+  tints: readonly (Tint | null)[] = [],
+): string[] {
   const pieces = cells.map((cell, index) => {
     const { wraps, width, shortTo } = forms[index]!;
     if (shortTo !== null) return [cell.slice(0, Math.max(shortTo, width))];
@@ -217,13 +235,13 @@ function renderRow(cells: readonly string[], forms: readonly ColumnForm[]): stri
   const height = Math.max(...pieces.map(({ length }) => length));
   return Array.from({ length: height }, (_, line) =>
     pieces
-      .map((texts, index) => pad(texts[line] ?? '', forms[index]!))
+      .map((texts, index) => pad(texts[line] ?? '', forms[index]!, tints[index] ?? null))
       .join(gap)
       .trimEnd(),
   );
 }
 
-function pad(text: string, { width, align }: ColumnForm): string {
+function pad(text: string, { width, align }: ColumnForm, tint: Tint | null): string {
   const fill = ' '.repeat(Math.max(0, width - displayWidth(text)));
-  return align === 'right' ? fill + text : text + fill;
+  return align === 'right' ? fill + paint(text, tint) : paint(text, tint) + fill;
 }

@@ -87,3 +87,12 @@ export function readSshdVariables(env: NodeJS.ProcessEnv = process.env): SshdVar
     originalCommand: env.SSH_ORIGINAL_COMMAND ?? null,
   };
 }
+
+/** Whether texts on a terminal may have colours (https://no-color.org), and whether a line there may be written over. */
+export function readTerminalVariables(env: NodeJS.ProcessEnv = process.env): {
+  mayColor: boolean;
+  mayRewrite: boolean;
+} {
+  const isDumb = env.TERM === 'dumb';
+  return { mayColor: !isDumb && (env.NO_COLOR ?? '') === '', mayRewrite: !isDumb };
+}

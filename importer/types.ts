@@ -140,4 +140,6 @@ export interface Progress {
   phase: 'waiting' | 'reading' | 'staging' | 'planning' | 'applying' | 'reporting' | 'archiving';
   file: string | null;
   rows: number;
+  /** The part of the file that has been read, between 0 and 1; absent: none is read. */
+  share?: number;
 }

@@ -6,12 +6,13 @@ import { recordAudit } from '../db/control/audit.js';
 import type { DateFormat, Org } from '../db/control/orgs.js';
 import { findAppliedAt } from '../db/directory/applied.js';
 import { type Field, listFields } from '../db/directory/fields.js';
-import { listTeams } from '../db/directory/teams.js';
-import { listUsers, type User } from '../db/directory/users.js';
+import { countTeams, listTeams } from '../db/directory/teams.js';
+import { countUsers, listUsers, type User } from '../db/directory/users.js';
 import { readMoment } from '../db/moment.js';
 import { formatDate } from '../importer/read/dates.js';
 import { guardFormula, keepText } from '../importer/read/formulaguard.js';
 import { byteOrderMark, markOf } from '../importer/report/csv.js';
+import { type Advance, type OnAdvance, shareOf } from './advance.js';
 import { OperationError } from './error.js';
 import type { Workplace } from './workplace.js';
 
@@ -75,9 +76,10 @@ export async function* exportUsers(
   workplace: ExportPlace,
   orgId: string,
   filter: ExportFilter = {},
+  onProgress: OnAdvance = () => {},
 ): AsyncGenerator<string> {
   const org = await workplace.org(orgId);
-  yield* readMoment(workplace.directory, (db) => listUserRows(db, org, filter), patienceMs);
+  yield* readMoment(workplace.directory, (db) => listUserRows(db, org, filter, onProgress), patienceMs);
 }
 
 /** The teams, as exportUsers. */
@@ -85,18 +87,26 @@ export async function* exportTeams(
   workplace: ExportPlace,
   orgId: string,
   filter: ExportFilter = {},
+  onProgress: OnAdvance = () => {},
 ): AsyncGenerator<string> {
   const org = await workplace.org(orgId);
-  yield* readMoment(workplace.directory, (db) => listTeamRows(db, org, filter), patienceMs);
+  yield* readMoment(workplace.directory, (db) => listTeamRows(db, org, filter, onProgress), patienceMs);
 }
 
-async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {
+async function* listUserRows(
+  db: Queryable,
+  org: Org,
+  filter: ExportFilter,
+  onProgress: OnAdvance,
+): AsyncGenerator<string> {
   const changedSince = await readSince(db, org, filter.changedSince);
   const { changedAfterEvent } = filter;
   const status = filter.active === true ? ('active' as const) : undefined;
   const all = await listFields(db, org.id);
   const fields = all.filter(({ hidden }) => !hidden).sort((a, b) => compare(a.label, b.label));
   const toCsv = csvOf(filter);
+  const isWhole = changedSince === undefined && changedAfterEvent === undefined;
+  let [rows, total]: [number, number | null] = [0, null];
   yield beginningOf(org, filter) + toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
   for (let after: string | null = null; ; ) {
     const users: User[] = await listUsers(db, org.id, {
@@ -109,21 +119,44 @@ async function* listUserRows(db: Queryable, org: Org, filter: ExportFilter): Asy
     // A file that names users whom an undo deactivated would activate them again.
     const shown = users.filter((user) => user.deactivatedBy !== 'undo');
     if (shown.length > 0) yield toCsv(shown.map((user) => userCells(user, fields, org.dateFormat)));
+    rows += users.length;
     if (users.length < pageSize) return;
+    total ??= isWhole ? await countActive(db, org, status) : null;
+    onProgress(advanceOf('exporting the users', rows, total));
     after = users.at(-1)!.emailKey;
   }
 }
 
-async function* listTeamRows(db: Queryable, org: Org, filter: ExportFilter): AsyncGenerator<string> {
+async function* listTeamRows(
+  db: Queryable,
+  org: Org,
+  filter: ExportFilter,
+  onProgress: OnAdvance,
+): AsyncGenerator<string> {
   const since = await readSince(db, org, filter.changedSince);
   const toCsv = csvOf(filter);
+  let [rows, total]: [number, number | null] = [0, null];
   yield beginningOf(org, filter) + toCsv([teamLabels]);
   for (let after: string | null = null; ; ) {
     const teams: Awaited<ReturnType<typeof listTeams>> = await listTeams(db, org.id, after, pageSize, since);
     if (teams.length > 0) yield toCsv(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
+    rows += teams.length;
     if (teams.length < pageSize) return;
+    total ??= since === undefined ? await countTeams(db, org.id) : null;
+    onProgress(advanceOf('exporting the teams', rows, total));
     after = teams.at(-1)!.nameKey;
   }
+}
+
+/** A filter other than that of active users has no total: to count its rows takes as long as to read them. */
+async function countActive(db: Queryable, org: Org, status: 'active' | undefined): Promise<number> {
+  const { active, deactivated } = await countUsers(db, org.id);
+  return status === 'active' ? active : active + deactivated;
+}
+
+function advanceOf(phase: string, rows: number, total: number | null): Advance {
+  const amount = total === null ? `${rows} rows` : `${rows} of ${total} rows`;
+  return { phase, amount, done: rows, unit: 'rows', share: shareOf(rows, total), name: null };
 }
 
 /** Guards cells against being run as formulas, or changed, by a spreadsheet; an import removes the guard. */

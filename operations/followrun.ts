@@ -7,18 +7,16 @@ import { endedStates, findFirstUnended, findHeldRun, findRun, type Run } from '.
 import { requireFit } from '../db/pair.js';
 import type { Progress } from '../importer/types.js';
 import { KeyError } from '../keys/error.js';
+import type { Advance, OnAdvance } from './advance.js';
 import { OperationError } from './error.js';
 import { programHooksText } from './importhooks.js';
-import { describeProgress } from './runsummary.js';
+import { advanceOf } from './runsummary.js';
 import type { Workplace } from './workplace.js';
-
-/** Gets lines about the progress of a run and about runs that it waits for. */
-export type OnProgress = (line: string) => void;
 
 const lookEveryMs = 250;
 
 /**
- * Returns the run when it has ended or is held. Runs of the organization that were opened before it go first: this process
+ * Tells its progress, and remarks about runs that it waits for. Returns the run when it has ended or is held. Runs of the organization that were opened before it go first: this process
  * finishes those that were interrupted.
  * @param signal ends the wait; an import of this process stops at a safe point.
  * @throws OperationError `refused` when a run before it is held; `failed` when the wait is ended
@@ -26,14 +24,20 @@ const lookEveryMs = 250;
 export async function followRun(
   workplace: Workplace,
   id: number,
-  onProgress: OnProgress,
+  onProgress: OnAdvance,
   signal: AbortSignal,
 ): Promise<Run> {
   const { control } = workplace;
   const { org } = (await findRun(control.read, id))!;
   const tell = createTeller(onProgress);
   let failure: Error | null = null;
-  const working = workHere(workplace, org, id, tell, signal).catch((error: Error) => {
+  let isHere = false;
+  // The database has the progress of this process only from time to time.
+  const tellOwn = (advance: Advance) => {
+    isHere = true;
+    tell(advance);
+  };
+  const working = workHere(workplace, org, id, tell, tellOwn, signal).catch((error: Error) => {
     failure = error;
   });
   for (;;) {
@@ -60,8 +64,7 @@ export async function followRun(
       await working;
       await refuseWhileHeld(workplace, org);
     }
-    const line = describeWait(workplace, run, first);
-    if (line !== null) tell(line);
+    for (const news of isHere ? [] : describeWait(workplace, run, first)) tell(news);
     await sleep(lookEveryMs);
   }
 }
@@ -74,22 +77,25 @@ export async function refuseWhileHeld({ control }: Pick<Workplace, 'control'>, o
   throw new OperationError('refused', `run ${held.id} of ${org} is held and must be decided first: ${decide}`);
 }
 
-/** Tells no line twice in a row. */
-function createTeller(onProgress: OnProgress): OnProgress {
+/** Tells no remark twice in a row. */
+function createTeller(onProgress: OnAdvance): OnAdvance {
   let last = '';
-  return (line) => {
-    if (line !== last) onProgress(line);
-    last = line;
+  return (news) => {
+    if (news === last) return;
+    if (typeof news === 'string') last = news;
+    onProgress(news);
   };
 }
 
-/** null: there is nothing to tell yet. */
-function describeWait({ settings }: Workplace, run: Run, first: Run): string | null {
-  const progress = first.progress === null ? '' : `: ${describeProgress(first.progress as Progress)}`;
-  if (first.id >= run.id) return progress === '' ? null : progress.slice(2);
-  if (first.state !== 'running') return null;
+function describeWait({ settings }: Workplace, run: Run, first: Run): (string | Advance)[] {
+  const isOther = first.id < run.id;
+  const advance =
+    first.progress === null ? [] : [advanceOf(first.progress as Progress, isOther ? `run ${first.id}: ` : '')];
+  if (!isOther) return advance;
+  if (first.state !== 'running') return [];
   const owner = first.leaseOwner?.split(':').slice(0, 2).join(', process ') ?? 'another process';
-  return `waits for run ${first.id}, which ${owner} works on (if that process has ended: for at most ${settings.leaseSeconds} s)${progress}`;
+  const remark = `waits for run ${first.id}, which ${owner} works on (if that process has ended: for at most ${settings.leaseSeconds} s)`;
+  return [remark, ...advance];
 }
 
 /** Imports in this process. A node without the master key leaves that to the nodes that have it. */
@@ -97,7 +103,8 @@ async function workHere(
   workplace: Workplace,
   org: string,
   id: number,
-  tell: OnProgress,
+  tell: OnAdvance,
+  tellOwn: (advance: Advance) => void,
   signal: AbortSignal,
 ): Promise<void> {
   try {
@@ -123,7 +130,8 @@ async function workHere(
       if (next.id !== id)
         tell(`finishes run ${next.id} first, which was ${next.startedAt === null ? 'open' : 'interrupted'}`);
     };
-    const result = await workNext({ ...deps, onClaim }, next.id);
+    const onProgress = (progress: Progress) => tellOwn(advanceOf(progress, next.id === id ? '' : `run ${next.id}: `));
+    const result = await workNext({ ...deps, onClaim, onProgress }, next.id);
     if (result === 'ended') {
       if (next.id === id) return;
       const ended = await findRun(control.read, next.id);

@@ -1,6 +1,6 @@
 /** The uploads of an organization: those that wait for their import, those that are not imported because of their names, and all. */
 
-import { listOrgs, type Org } from '../db/control/orgs.js';
+import { findOrgs, listOrgs, type Org } from '../db/control/orgs.js';
 import { listHeldRuns } from '../db/control/orgstates.js';
 import {
   listAllUploads,
@@ -64,8 +64,7 @@ export async function listWaitingAfter(place: Workplace, range: { after: number;
   const db = place.control.read;
   const uploads = await listUploadsAfter(db, waitingStates, range);
   const owners = new Set(uploads.filter(({ state }) => state === 'stored').map(({ org }) => org));
-  const found = await Promise.all([...owners].map((id) => place.org(id).catch(() => null)));
-  const orgs = new Map(found.flatMap((org) => (org === null ? [] : [[org.id, org] as const])));
+  const orgs = new Map((await findOrgs(db, [...owners])).map((org) => [org.id, org]));
   return { heldRuns: await listHeldRuns(db), files: uploads.map((upload) => withNote(upload, orgs)) };
 }
 

@@ -7,8 +7,9 @@ import { openManualRun, type Run, retryUnended } from '../db/control/runs.js';
 import { findUpload, insertUpload, listFailed, releaseFailed, type UploadRow } from '../db/control/uploads.js';
 import { isUniqueViolation } from '../db/error.js';
 import { joinPath, normalizePath, splitPath } from '../storage/path.js';
+import type { OnAdvance } from './advance.js';
 import { OperationError } from './error.js';
-import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
+import { followRun, refuseWhileHeld } from './followrun.js';
 import { getRun } from './runs.js';
 import type { Workplace } from './workplace.js';
 
@@ -20,7 +21,7 @@ import type { Workplace } from './workplace.js';
 export async function retryRunNow(
   workplace: Workplace,
   id: string,
-  onProgress: OnProgress,
+  onProgress: OnAdvance,
   signal: AbortSignal,
 ): Promise<Run> {
   return followRun(workplace, await reopenRun(workplace, id), onProgress, signal);

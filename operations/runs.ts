@@ -22,11 +22,14 @@ import { openDiskSource, type Source, sourceOfBytes } from '../importer/read/sou
 import { findApplied } from '../importer/run/apply.js';
 import { sweepStages } from '../importer/run/stages.js';
 import type { UndoneValue } from '../importer/run/undo.js';
-import type { RunSummary } from '../importer/types.js';
+import type { Progress, RunSummary } from '../importer/types.js';
 import { describeShortage, findShortage } from '../storage/freespace.js';
+import { type Advance, type OnAdvance, shareOf } from './advance.js';
 import { refuseApproval, refuseDecision } from './approvals.js';
 import { OperationError } from './error.js';
-import { followRun, type OnProgress, refuseWhileHeld } from './followrun.js';
+import { followRun, refuseWhileHeld } from './followrun.js';
+import { formatBytes } from './format.js';
+import { advanceOf } from './runsummary.js';
 import { unknownWord } from './unknownword.js';
 import type { Workplace } from './workplace.js';
 
@@ -57,6 +60,10 @@ export interface CheckedFile {
   verdict: string;
 }
 
+export interface DiskCheckListeners extends Pick<CheckListeners, 'onIssues' | 'onChanges'> {
+  onAdvance?: OnAdvance;
+}
+
 /**
  * Plans a file of this machine as an import would now, and applies nothing.
  * @throws OperationError `not_found`, `failed` when the file can't be read
@@ -65,11 +72,12 @@ export async function checkDiskFile(
   workplace: Workplace,
   orgId: string,
   path: string,
-  listeners: Pick<CheckListeners, 'onIssues' | 'onChanges'>,
+  listeners: DiskCheckListeners,
   signal?: AbortSignal,
 ): Promise<CheckedFile> {
   const org = await workplace.org(orgId);
-  const source = await openDiskSource(path).catch((error: NodeJS.ErrnoException) => {
+  const onBytes = (read: number, bytes: number) => listeners.onAdvance?.(readingOf(read, bytes));
+  const source = await openDiskSource(path, onBytes).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') throw new OperationError('not_found', `${path} does not exist`);
     throw new OperationError(
       'failed',
@@ -98,16 +106,22 @@ async function checkSource(
   workplace: Workplace,
   org: Org,
   source: Source,
-  listeners: Pick<CheckListeners, 'onIssues' | 'onChanges'>,
+  { onAdvance, ...listeners }: DiskCheckListeners,
   signal?: AbortSignal,
 ): Promise<CheckedFile> {
-  const onProgress = () => {
+  const onProgress = (progress: Progress) => {
+    onAdvance?.(advanceOf(progress));
     // The error passes through the planner, which removes the stage.
     if (signal?.aborted === true) throw new OperationError('failed', 'the check was interrupted');
   };
   const { checkFile } = await import('../importer/check/check.js');
   const summary = await checkFile(workplace, org, source, { ...listeners, onProgress });
   return { summary, verdict: describeVerdict({ summary, slotAt: null, beside: [] }) };
+}
+
+function readingOf(read: number, bytes: number): Advance {
+  const amount = `${formatBytes(read)} of ${formatBytes(bytes)}`;
+  return { phase: 'computing the SHA-256', amount, done: read, unit: 'bytes', share: shareOf(read, bytes), name: null };
 }
 
 /**
@@ -120,7 +134,7 @@ async function checkSource(
 export async function importNow(
   workplace: Workplace,
   orgId: string,
-  onProgress: OnProgress,
+  onProgress: OnAdvance,
   signal: AbortSignal,
 ): Promise<Run> {
   return followRun(workplace, await openImport(workplace, orgId), onProgress, signal);
@@ -154,7 +168,7 @@ export async function approveHeldRun(
   workplace: Workplace,
   id: string,
   note: string | null,
-  onProgress: OnProgress,
+  onProgress: OnAdvance,
   signal: AbortSignal,
 ): Promise<Run> {
   const run = await approveCounted(workplace, id, note);
@@ -210,7 +224,7 @@ export async function rejectHeldRun(
 export async function undoRunNow(
   workplace: Workplace,
   id: string,
-  onProgress: OnProgress,
+  onProgress: OnAdvance,
   signal: AbortSignal,
 ): Promise<Run> {
   return followRun(workplace, await openUndo(workplace, id), onProgress, signal);

@@ -3,6 +3,7 @@ import type { Run } from '../db/control/runs.js';
 import { quoteName } from '../importer/outside.js';
 import { describeCounts, describeProblem, describeRun, nameFile } from '../importer/report/summarytext.js';
 import type { Progress, RunSummary } from '../importer/types.js';
+import type { Advance } from './advance.js';
 
 export type { Run } from '../db/control/runs.js';
 export type { Issue, Progress, RunSummary } from '../importer/types.js';
@@ -34,4 +35,11 @@ export function describeProgress({ phase, file, rows }: Progress): string {
   return [phase, file === null ? null : quoteName(file), rows > 0 ? `${rows} rows` : null]
     .filter((part) => part !== null)
     .join(' · ');
+}
+
+/** @param prefix tells which run it is, where it is not the one that is asked for. */
+export function advanceOf({ phase, file, rows, share }: Partial<Progress>, prefix = ''): Advance {
+  const name = file == null ? null : quoteName(file);
+  const amount = rows !== undefined && rows > 0 ? `${rows} rows` : '';
+  return { phase: `${prefix}${phase ?? 'waiting'}`, amount, done: rows ?? 0, unit: 'rows', share: share ?? null, name };
 }

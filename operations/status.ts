@@ -1,5 +1,6 @@
 /** The state of the installation on one screen: importers, slots, queue, decisions that wait, alarms, disk, backup, keys. */
 import { statfs } from 'node:fs/promises';
+import { countOpenAlarms } from '../db/control/alarms.js';
 import { type BackupScheduleState, overdueMs, readBackupSchedule } from '../db/control/backupschedule.js';
 import { readClock } from '../db/control/clock.js';
 import { listOrgHeads, type OrgHead } from '../db/control/orgs.js';
@@ -23,6 +24,7 @@ import type { Workplace } from './workplace.js';
 const dayMs = 86_400_000;
 const keyDays = 30;
 const shownSlots = 5;
+/** Held runs, alarms and keys. */
 const mostListed = 20;
 
 /** Numbers that a monitor reads every few seconds. */
@@ -49,6 +51,8 @@ export interface Status extends Counts {
   held: { run: number; org: string }[];
   /** `message`: one sentence for the operator. */
   alarms: { org: string; kind: string; subject: string; message: string }[];
+  /** All of them: `alarms` has the newest ones, and `held` as well. */
+  openAlarms: number;
   /** The next slots of enabled organizations. */
   nextSlots: { org: string; at: number }[];
   /** No backup was made for longer than the settings allow. */
@@ -94,11 +98,16 @@ export async function readStatus(workplace: Workplace, version: string): Promise
     workers: await listWorkers(db, at),
     held: held.map(({ id, org }) => ({ run: id, org })),
     alarms: alarms.map(({ org, kind, subject, message }) => ({ org, kind, subject, message })),
+    openAlarms: sum((await countOpenAlarms(db)).values()),
     nextSlots: findNextSlots(orgs, at, workplace.settings.slotJitterMinutes),
     isBackupOverdue: mostMs !== null && counts.lastBackupAt !== null && at - counts.lastBackupAt >= mostMs,
     scheduledBackups: await readSchedule(workplace),
     expiringKeys: keys.map(({ org, fingerprint, expiresAt }) => ({ org, fingerprint, expiresAt })),
   };
+}
+
+function sum(numbers: Iterable<number>): number {
+  return [...numbers].reduce((all, one) => all + one, 0);
 }
 
 export async function readCounts({ control, settings, now }: Workplace): Promise<Counts> {

@@ -31,7 +31,7 @@ const alarmList: ListView<ShownAlarm> = {
   columns: [
     { title: 'ORGANIZATION', cell: ({ org }) => org, whole: true },
     { title: 'SUBJECT', cell: ({ subject }) => subject },
-    { title: 'KIND', cell: ({ kind }) => kind },
+    { title: 'KIND', cell: ({ kind }) => kind, tint: ({ resolvedAt }) => (resolvedAt === null ? 'yellow' : null) },
     { title: 'OPENED', cell: ({ openedAt }) => formatTime(openedAt) },
     { title: 'OVER', cell: ({ resolvedAt }) => formatTime(resolvedAt) },
     { title: 'MESSAGE', cell: ({ message }) => message },

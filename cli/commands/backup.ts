@@ -4,6 +4,7 @@ import { type BackupReport, backUp } from '../../operations/backup/backup.js';
 import { makeBackupNow } from '../../operations/backup/schedule.js';
 import { OperationError } from '../../operations/error.js';
 import { escapeControl, formatBytes } from '../../operations/format.js';
+import { markTints } from '../color.js';
 import { atWorkplace, examples } from '../command.js';
 
 interface Options {
@@ -45,14 +46,14 @@ Without a folder: to the place of the scheduled backups (backupTo), as the sched
           );
         const report =
           folder === undefined
-            ? await makeBackupNow(workplace, out.note)
+            ? await makeBackupNow(workplace, out.progress)
             : await backUp(workplace, folder, {
                 includeKeys: includeKeys === true,
                 pgDump: pgDump ?? workplace.settings.pgDump,
-                onProgress: out.note,
+                onProgress: out.progress,
               });
         await out.show(report, escapeControl(describe(report)));
-        for (const line of report.wrong) out.note(`WRONG  ${line}`);
+        for (const line of report.wrong) out.note(`WRONG  ${line}`, markTints);
         out.note(
           includeKeys === true
             ? 'The backup includes the master key: anyone who gets this folder can open every file. Protect it like the key.'

@@ -6,7 +6,8 @@ import { OperationError } from '../../operations/error.js';
 import { escapeControl } from '../../operations/format.js';
 import { findSettingsFile } from '../../operations/settings.js';
 import { appOf } from '../app.js';
-import { choiceOf, examples, outputOf, settingsOf } from '../command.js';
+import { markTints } from '../color.js';
+import { choiceOf, examples, settingsOf, withOutput } from '../command.js';
 import type { Output } from '../output.js';
 import { askYes, requireTerminal } from '../prompt.js';
 
@@ -30,28 +31,32 @@ Exits with 1 when it finds an error; warnings alone exit with 0, or with --stric
     .option('--mend', 'repair the problems that can be repaired without losing data; asks first')
     .option('--yes', 'repair without asking')
     .addHelpText('after', examples('dropslot doctor', 'dropslot doctor --deep --json', 'dropslot doctor --mend --yes'))
-    .action(async ({ deep, mend, yes, strict }: DoctorOptions, command: Command) => {
-      const out = outputOf(command);
-      const settingsFile = findSettingsFile(choiceOf(command));
-      const options: ExamineOptions = { deep: deep === true, onProgress: out.note, settingsFile };
-      if (mend === true) options.mayMend = yes === true ? async () => true : (mendable) => ask(mendable, out);
-      const findings = await examine(settingsOf(command), appOf(command).openWorkplace, options);
-      const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
-      const [wrong, warnings, mended] = [count('wrong'), count('warning'), count('mended')];
-      const mendable = findings.filter(({ level, mend: way }) => way !== undefined && level !== 'mended').length;
-      await out.show(
-        { whole: wrong === 0, wrong, warnings, mended, findings: findings.map(toJson) },
-        [...renderFindings(findings), '', summarize(wrong, warnings, mended)].join('\n'),
-      );
-      if (mendable > 0 && mend !== true) out.note(`"dropslot doctor --mend" can repair ${mendable} of them.`);
-      if (wrong > 0) throw new OperationError('failed', `found ${countOf(wrong, 'error')}`);
-      if (strict === true && warnings > 0) throw new OperationError('failed', `found ${countOf(warnings, 'warning')}`);
-    });
+    .action(({ deep, mend, yes, strict }: DoctorOptions, command: Command) =>
+      withOutput(command, async (out) => {
+        const settingsFile = findSettingsFile(choiceOf(command));
+        const options: ExamineOptions = { deep: deep === true, onProgress: out.progress, settingsFile };
+        if (mend === true) options.mayMend = yes === true ? async () => true : (mendable) => ask(mendable, out);
+        const findings = await examine(settingsOf(command), appOf(command).openWorkplace, options);
+        const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
+        const [wrong, warnings, mended] = [count('wrong'), count('warning'), count('mended')];
+        const mendable = findings.filter(({ level, mend: way }) => way !== undefined && level !== 'mended').length;
+        await out.show(
+          { whole: wrong === 0, wrong, warnings, mended, findings: findings.map(toJson) },
+          [...renderFindings(findings), '', summarize(wrong, warnings, mended)].join('\n'),
+          markTints,
+        );
+        if (mendable > 0 && mend !== true) out.note(`"dropslot doctor --mend" can repair ${mendable} of them.`);
+        if (wrong > 0) throw new OperationError('failed', `found ${countOf(wrong, 'error')}`);
+        if (strict === true && warnings > 0)
+          throw new OperationError('failed', `found ${countOf(warnings, 'warning')}`);
+      }),
+    );
 }
 
 /** @throws OperationError `refused` without a terminal to ask at */
 async function ask(mendable: readonly Finding[], out: Output): Promise<boolean> {
   requireTerminal(`the repair of ${countOf(mendable.length, 'problem')}`);
+  out.endProgress();
   for (const { mend } of mendable) out.note(escapeControl(`to repair: ${mend!.what}`));
   return askYes(`Repair ${countOf(mendable.length, 'problem')}?`);
 }

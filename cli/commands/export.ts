@@ -1,5 +1,6 @@
 /** `dropslot users export` and `dropslot teams export`: write the directory as CSV. */
 import type { Command } from 'commander';
+import type { OnAdvance } from '../../operations/advance.js';
 import { OperationError } from '../../operations/error.js';
 import { type ExportFilter, recordExport } from '../../operations/export.js';
 import { mailExport } from '../../operations/exports/mailed.js';
@@ -17,7 +18,7 @@ interface ExportOptions extends ExportFilter {
 export function registerExport(
   group: Command,
   what: 'users' | 'teams',
-  produce: (workplace: Workplace, org: string, filter: ExportFilter) => AsyncGenerator<string>,
+  produce: (workplace: Workplace, org: string, filter: ExportFilter, onProgress: OnAdvance) => AsyncGenerator<string>,
 ): void {
   const exporting = group
     .command('export')
@@ -57,9 +58,9 @@ With --for-spreadsheet a spreadsheet can also save the file again without a chan
           );
         await recordExport(workplace, id, what, filter);
         if (file === undefined) {
-          for await (const text of produce(workplace, id, filter)) await out.write(text);
+          for await (const text of produce(workplace, id, filter, out.progress)) await out.write(text);
         } else {
-          const written = await writePrivateFile(file, produce(workplace, id, filter));
+          const written = await writePrivateFile(file, produce(workplace, id, filter, out.progress));
           await showWritten(out, file, written);
         }
       }),

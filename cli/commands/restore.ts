@@ -6,7 +6,8 @@ import { examine } from '../../operations/doctor/examine.js';
 import { OperationError } from '../../operations/error.js';
 import { escapeControl, formatBytes } from '../../operations/format.js';
 import { appOf } from '../app.js';
-import { choiceOf, examples, outputOf } from '../command.js';
+import { markTints } from '../color.js';
+import { choiceOf, examples, withOutput } from '../command.js';
 import { askPassphrase, canAsk } from '../prompt.js';
 
 interface Options {
@@ -34,35 +35,35 @@ Run it as the user that runs the server. If it is interrupted or killed, repeat 
         'dropslot restore /mnt/backup/2026-11-29T02-00-00Z --data /var/lib/dropslot',
       ),
     )
-    .action(async (folder: string, { masterKey }: Options, command: Command) => {
-      const out = outputOf(command);
-      const { openWorkplace } = appOf(command);
-      const { settings, ...report } = await restore(choiceOf(command), openWorkplace, folder, {
-        masterKey,
-        askPassphrase: canAsk() ? askPassphrase : undefined,
-        onProgress: out.note,
-      });
-      if (report.masterKey === 'missing') {
-        await out.show({ ...report, findings: null }, escapeControl(describe(report)));
-        out.note(
-          escapeControl(
-            `The master key is missing: put it into ${report.data}/keys/master.key (mode 0600), or set masterKey; then run "dropslot doctor --deep --data ${report.data}".`,
-          ),
-        );
-        return;
-      }
-      out.note('examining the restored data');
-      const found = await examine(settings, openWorkplace, { deep: true, onProgress: out.note });
-      await returnToOwner(report.data);
-      const problems = found.filter(({ level }) => level === 'wrong' || level === 'warning');
-      const findings = problems.map(({ level, check, subject, message }) => ({ level, check, subject, message }));
-      await out.show({ ...report, findings }, escapeControl(describe(report)));
-      for (const { level, subject, message } of findings)
-        out.note(escapeControl(`${level === 'wrong' ? 'WRONG  ' : 'warning'}  ${subject}: ${message}`));
-      if (findings.some(({ level }) => level === 'wrong'))
-        throw new OperationError('failed', 'the backup is restored, but the data has errors: see above');
-      out.note(`Start the server: dropslot serve --data ${report.data}`);
-    });
+    .action((folder: string, { masterKey }: Options, command: Command) =>
+      withOutput(command, async (out) => {
+        const { openWorkplace } = appOf(command);
+        const { settings, ...report } = await restore(choiceOf(command), openWorkplace, folder, {
+          masterKey,
+          askPassphrase: canAsk() ? askPassphrase : undefined,
+          onProgress: out.progress,
+        });
+        if (report.masterKey === 'missing') {
+          await out.show({ ...report, findings: null }, escapeControl(describe(report)));
+          out.note(
+            escapeControl(
+              `The master key is missing: put it into ${report.data}/keys/master.key (mode 0600), or set masterKey; then run "dropslot doctor --deep --data ${report.data}".`,
+            ),
+          );
+          return;
+        }
+        const found = await examine(settings, openWorkplace, { deep: true, onProgress: out.progress });
+        await returnToOwner(report.data);
+        const problems = found.filter(({ level }) => level === 'wrong' || level === 'warning');
+        const findings = problems.map(({ level, check, subject, message }) => ({ level, check, subject, message }));
+        await out.show({ ...report, findings }, escapeControl(describe(report)));
+        for (const { level, subject, message } of findings)
+          out.note(escapeControl(`${level === 'wrong' ? 'WRONG  ' : 'warning'}  ${subject}: ${message}`), markTints);
+        if (findings.some(({ level }) => level === 'wrong'))
+          throw new OperationError('failed', 'the backup is restored, but the data has errors: see above');
+        out.note(`Start the server: dropslot serve --data ${report.data}`);
+      }),
+    );
 }
 
 function describe({ data, at, files, bytes }: Omit<Restored, 'settings'>): string {

@@ -36,7 +36,7 @@ import { once, writePrivateFile } from '../localfiles.js';
 import type { Output } from '../output.js';
 import { askYes, requireTerminal } from '../prompt.js';
 import { IssueKinds } from '../views/issuekinds.js';
-import { issueList, renderRun, runList, undoneList } from '../views/runs.js';
+import { issueList, renderRun, runList, runTints, summaryTints, undoneList, verdictTints } from '../views/runs.js';
 import { readLimit, showChanges } from './changes.js';
 
 /** Kinds of issues that a terminal shows; the rest is counted, and `--json` has them all. */
@@ -67,14 +67,17 @@ export function registerRuns(program: Command): void {
         const onIssues = (page: Issue[]) => (out.json ? void issues.push(...page) : shown.add(page));
         if (changes !== undefined && resolve(changes) === resolve(file))
           throw new OperationError('usage', `--changes must name another file than ${file}, which it would replace`);
-        const listeners = changes === undefined ? { onIssues } : { onIssues, onChanges: writeListTo(changes) };
+        const listeners = {
+          ...{ onIssues, onAdvance: out.progress },
+          ...(changes !== undefined && { onChanges: writeListTo(changes) }),
+        };
         const { summary, verdict } = await checkDiskFile(workplace, id, file, listeners, untilSignal());
         if (out.json) await out.show({ ...summary, issues: issues.map(issueToJson) }, '');
         else {
           await out.list(shown.list(), issueList);
           if (shown.left > 0) out.note(`… and ${shown.left} more; --json shows all.`);
           const hint = changes === undefined && changesSomething(summary) ? `\n${howToListChanges}` : '';
-          await out.show(null, `\n${verdict}\nNothing was applied.${hint}`);
+          await out.show(null, `\n${verdict}\nNothing was applied.${hint}`, verdictTints);
         }
         failWhenRefused(summary, 'would be refused');
       }),
@@ -87,7 +90,7 @@ export function registerRuns(program: Command): void {
     .addHelpText('after', examples('dropslot import acme', 'dropslot import acme --json'))
     .action((id: string, _options, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
-        const run = await importNow(workplace, id, out.note, untilSignal());
+        const run = await importNow(workplace, id, out.progress, untilSignal());
         await showEnd(run, out);
       }),
     );
@@ -144,7 +147,7 @@ would change once approved: deactivations first, then admins, emails, managers, 
         if (changes === true) return showChanges(workplace, id, most, out);
         if (most !== undefined) throw new OperationError('usage', '--limit needs --changes');
         const run = await getRun(workplace, id);
-        await out.show(runToJson(run), renderRun(run));
+        await out.show(runToJson(run), renderRun(run), { ...summaryTints, ...runTints(run) });
       }),
     );
   runs
@@ -160,7 +163,7 @@ queue; one that waits or was interrupted with all its attempts. Waits for the en
     .action((id: string, { org }: { org?: string }, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         await confirmRun(workplace, id, org, '', null);
-        await showEnd(await retryRunNow(workplace, id, out.note, untilSignal()), out);
+        await showEnd(await retryRunNow(workplace, id, out.progress, untilSignal()), out);
       }),
     );
   registerDecisions(runs);
@@ -215,7 +218,7 @@ the run would now make other changes, they are counted again, and the run is hel
     .action((id: string, { note, ...which }: { note?: string } & WhichRun, command: Command) =>
       atWorkplace(command, async (workplace, out) => {
         await confirm(workplace, id, which, 'that the run is applied', 'Apply it?', getHeldRun);
-        await showEnd(await approveHeldRun(workplace, id, note ?? null, out.note, untilSignal()), out);
+        await showEnd(await approveHeldRun(workplace, id, note ?? null, out.progress, untilSignal()), out);
       }),
     );
   runs
@@ -245,7 +248,7 @@ the named files are rejected; the others are queued again, for the next run.`,
             : 'Reject these files? None of the run is applied now; its other files are queued again.';
         await confirm(workplace, id, which, 'that the files are rejected', question, getHeldRun);
         const run = await rejectHeldRun(workplace, id, note ?? null, file);
-        await out.show(runToJson(run), renderRun(run));
+        await out.show(runToJson(run), renderRun(run), { ...summaryTints, ...runTints(run) });
       }),
     );
 }
@@ -269,7 +272,7 @@ and fields that it created are kept. An undo can be undone.`,
         const consent = { ...which, yes: which.yes || dryRun };
         await confirm(workplace, id, consent, 'the undo', 'Undo its changes?', getAppliedRun);
         if (dryRun === true) return showUndo(workplace, id, out);
-        await showEnd(await undoRunNow(workplace, id, out.note, untilSignal()), out);
+        await showEnd(await undoRunNow(workplace, id, out.progress, untilSignal()), out);
       }),
     );
 }
@@ -290,7 +293,7 @@ function showUndo(workplace: Workplace, id: string, out: Output): Promise<void> 
       [kept, 'left unchanged'],
     ] as const)
       if (count > shownValues) out.note(`… and ${count - shownValues} more would be ${what}; --json shows all.`);
-    await out.show(null, `\n${describeSummary(summary)}\nNothing was applied.`);
+    await out.show(null, `\n${describeSummary(summary)}\nNothing was applied.`, summaryTints);
   });
 }
 
@@ -313,7 +316,7 @@ async function showEnd(run: Run, out: Pick<Output, 'show'>): Promise<void> {
       `run ${run.id} failed: ${run.failure}${run.kind === 'undo' ? '' : '; its files are queued again'}`,
     );
   }
-  await out.show(summary, describeSummary(summary));
+  await out.show(summary, describeSummary(summary), summaryTints);
   if (run.state === 'held')
     throw new OperationError(
       'refused',

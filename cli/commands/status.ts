@@ -6,7 +6,7 @@ import { countOpenSessions } from '../../operations/sessions.js';
 import { readStatus } from '../../operations/status.js';
 import { appOf } from '../app.js';
 import { atControl, examples } from '../command.js';
-import { renderStatus } from '../views/status.js';
+import { renderStatus, statusTints } from '../views/status.js';
 
 export function registerStatus(program: Command): void {
   program
@@ -20,7 +20,9 @@ export function registerStatus(program: Command): void {
       atControl(command, async (workplace, out) => {
         const status = await readStatus(workplace, appOf(command).version);
         const sessions = await countOpenSessions(workplace);
-        await out.show({ ...statusToJson(status), sessions }, renderStatus(status, sessions, workplace.now()));
+        const now = workplace.now();
+        const text = renderStatus(status, sessions, now);
+        await out.show({ ...statusToJson(status), sessions }, text, statusTints(status, now));
       }),
     );
 }

@@ -12,13 +12,45 @@ import {
   type Run,
   summaryOf,
 } from '../../operations/runsummary.js';
+import type { Tint, Tints } from '../color.js';
 import { type ListView, renderRecord } from '../output.js';
+
+const stateTints: Partial<Record<Run['state'], Tint>> = { failed: 'red', rejected: 'red', held: 'yellow' };
+
+/** Of the verdict of a check. */
+export const verdictTints: Tints = {
+  'This file would be refused': 'red',
+  'The import would be held': 'yellow',
+  '  rejected': 'red',
+  '  warning': 'yellow',
+};
+
+/** Of the summary of a run. */
+export const summaryTints: Tints = {
+  'REJECTED by an operator': 'red',
+  '  REFUSED': 'red',
+  '  rejected': 'red',
+  '  warning': 'yellow',
+  HELD: 'yellow',
+  'This would be HELD': 'yellow',
+};
+
+/** Of the record of a run: the name of the value is painted. */
+export function runTints({ state }: Run): Tints {
+  const tint = stateTints[state];
+  return tint === undefined ? {} : { 'State:': tint, 'Failure:': 'red', 'Held:': 'yellow' };
+}
 
 export const issueList: ListView<Issue> = {
   columns: [
     { title: 'LINE', cell: (issue) => (issue.line === null ? '–' : String(issue.line)), align: 'right' },
     { title: 'COLUMN', cell: (issue) => issue.column ?? '–' },
-    { title: 'WHAT', cell: (issue) => issue.severity },
+    {
+      title: 'WHAT',
+      cell: (issue) => issue.severity,
+      tint: ({ severity }) =>
+        severity === 'refusal' || severity === 'fault' ? 'red' : severity === 'warning' ? 'yellow' : null,
+    },
     { title: 'CODE', cell: (issue) => issue.code },
     { title: 'VALUE', cell: (issue) => issue.value ?? '–' },
     { title: 'MESSAGE', cell: (issue) => issue.message },
@@ -48,7 +80,7 @@ export const runList: ListView<Run> = {
       title: 'KIND',
       cell: (run) => (run.slotDate === null ? run.kind : `${run.kind} ${run.slotDate} ${run.slotTime ?? ''}`.trim()),
     },
-    { title: 'STATE', cell: (run) => run.state },
+    { title: 'STATE', cell: (run) => run.state, tint: ({ state }) => stateTints[state] ?? null },
     { title: 'OPENED', cell: (run) => formatTime(run.openedAt) },
     {
       title: 'FILES',

@@ -135,6 +135,13 @@ export async function listLiveBlobs(db: Queryable, afterId: string | null, limit
   return rows.map(fromStored);
 }
 
+/** How many those are, and their sealed bytes. */
+export async function measureLiveBlobs(db: Queryable): Promise<{ files: number; sealedBytes: number }> {
+  const live = db('blobs').where(isNeeded(db));
+  const [found] = (await live.count({ files: '*' }).sum({ bytes: 'sealed_size' })) as Record<string, unknown>[];
+  return { files: Number(found!.files), sealedBytes: Number(found!.bytes ?? 0) };
+}
+
 function fromStored(row: Stored): BlobRow {
   return {
     id: row.id,

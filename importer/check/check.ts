@@ -8,6 +8,7 @@ import type { HookFile } from '../hooks/hooks.js';
 import { findHooks, type HookSource } from '../hooks/load.js';
 import { withMapper } from '../hooks/mapper.js';
 import { readAs } from '../read/encoding.js';
+import { ReadMeter } from '../read/meter.js';
 import type { Source } from '../read/source.js';
 import { unwrap } from '../read/unwrap.js';
 import { describeChanges } from '../report/changesfile.js';
@@ -44,16 +45,18 @@ export async function checkFile(
   const { name, bytes, sha256 } = file;
   const asked: HookFile = { org: org.id, path: name, name, bytes, sha256, purpose: 'check' };
   const refusal = await askBeforeImport(hooks, deps.settings, asked);
+  const meter = new ReadMeter();
   const read = await readAs(
     unwrap(
-      file,
+      meter.watch(file),
       deps.settings,
       pgpContext(deps, org, () => deps.identity(org)),
     ),
     org.options.encoding,
   );
   const source = refusal === null ? withMapper(read, hooks) : { ...read, open: () => refuseAll(refusal) };
-  return planTrial(deps, org, [source], onProgress, async (plan) => {
+  const tell = (progress: Progress) => onProgress(meter.measure(progress));
+  return planTrial(deps, org, [source], tell, async (plan) => {
     const contact = contactOf(org, deps.settings);
     for await (const page of listIssues(plan.stage, 0))
       await onIssues(page.map((issue) => ({ ...issue, message: nameContact(issue.message, contact) })) as Issue[]);

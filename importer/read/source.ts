@@ -30,12 +30,20 @@ export function isFullFile(path: string): boolean {
   return /^\/(dry-run\/)?full\//i.test(path) || /\.full\.(csv|tsv|txt|pgp|gpg|asc|gz|zip)(\.\w+)*$/i.test(path);
 }
 
-/** @throws the error of node:fs when the file can't be read. */
-export async function openDiskSource(path: string): Promise<Source> {
+/** @param onBytes is called with the number of bytes read so far, and the size. @throws the error of node:fs when the file can't be read. */
+export async function openDiskSource(
+  path: string,
+  onBytes: (read: number, bytes: number) => void = () => {},
+): Promise<Source> {
   const { size } = await stat(path);
   const open = () => createReadStream(path, { highWaterMark: 256 * 1024 });
   const digest = createHash('sha256');
-  for await (const chunk of open()) digest.update(chunk as Buffer);
+  let read = 0;
+  for await (const chunk of open()) {
+    digest.update(chunk as Buffer);
+    read += (chunk as Buffer).length;
+    onBytes(read, size);
+  }
   return { name: basename(path), bytes: size, sha256: digest.digest('hex'), isFull: isFullFile(basename(path)), open };
 }
 

@@ -6,6 +6,7 @@ import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
 import type { StorePaths } from '../../storage/blobstore.js';
 import type { HookSource } from '../hooks/load.js';
+import type { ReadMeter } from '../read/meter.js';
 import type { AppliedCounts } from './appliedcounts.js';
 
 export interface RunDeps {
@@ -21,6 +22,8 @@ export interface RunDeps {
   hooks?: HookSource;
   /** Gets the numbers of each run that was applied and settled. */
   onApplied?: (counts: AppliedCounts) => void;
+  /** Measures how much of a file has been read; absent: it is not measured. */
+  meter?: ReadMeter;
   /** Gets the upload that is read now; null: none is. */
   onFile?: (uploadId: number | null) => void;
   /** Called after each step that a crash can separate from the next: for tests that kill the process there. */

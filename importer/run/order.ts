@@ -24,6 +24,7 @@ import { withMapper } from '../hooks/mapper.js';
 import { readAs } from '../read/encoding.js';
 import { readHeader } from '../read/header.js';
 import { wordingOf } from '../read/labels.js';
+import type { ReadMeter } from '../read/meter.js';
 import type { PgpContext } from '../read/pgp.js';
 import { openRows } from '../read/rowstream.js';
 import { isFullFile, type Source } from '../read/source.js';
@@ -47,6 +48,8 @@ export interface SourceDeps {
   now?: () => number;
   /** Absent: those of the setting importHooks. */
   hooks?: HookSource;
+  /** Measures how much of a file has been read; absent: it is not measured. */
+  meter?: ReadMeter;
   /** Gets the id of each upload when the process begins to read it. */
   onFile?: (uploadId: number) => void;
 }
@@ -77,7 +80,8 @@ export async function orderSources(
     const refusal =
       refusals.get(upload.id) ?? (await askBeforeImport(hooks, deps.settings, toHookFile(upload, purpose)));
     const sent = openUploadSource(deps, identity, keys, upload, refusal, small);
-    const source = withMapper(await readAs(unwrap(sent, deps.settings, pgp), org.options.encoding), hooks);
+    const measured = deps.meter?.watch(sent) ?? sent;
+    const source = withMapper(await readAs(unwrap(measured, deps.settings, pgp), org.options.encoding), hooks);
     const type = refusal === null ? await typeOf(deps, org, upload, source, read) : null;
     if (read.size === mostUnrecorded) await record(deps.control, read);
     if (type !== 'removed') typed.push({ upload, source, type });

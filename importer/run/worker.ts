@@ -8,7 +8,9 @@ import { recordRead } from '../../db/control/uploads.js';
 import { DatabaseError } from '../../db/error.js';
 import { requireFit } from '../../db/pair.js';
 import { ImportError } from '../error.js';
+import { ReadMeter } from '../read/meter.js';
 import { dateIn } from '../schedule/calendar.js';
+import type { Progress } from '../types.js';
 import { findApplied } from './apply.js';
 import type { RunDeps } from './deps.js';
 import { classifyFailure } from './failureclass.js';
@@ -25,6 +27,8 @@ export interface WorkerDeps extends RunDeps {
   isStopping: () => boolean;
   /** Called when a run was claimed. */
   onClaim?: () => void;
+  /** Called at each step of a run. */
+  onProgress?: (progress: Progress) => void;
   /** Claims only runs whose files have at most so many bytes together. */
   mostBytes?: number;
   /** The runs that this importer found waiting before. */
@@ -82,9 +86,12 @@ export async function workNext(deps: WorkerDeps, id?: number): Promise<'idle' | 
       await sweepStages(deps);
       return 'ended';
     }
-    const summary = await workRun({ ...deps, onFile: lease.onFile }, run, (progress) => {
+    const meter = new ReadMeter();
+    const summary = await workRun({ ...deps, onFile: lease.onFile, meter }, run, (progress) => {
+      const measured = meter.measure(progress);
       phases.begin(progress.phase);
-      lease.reportProgress(progress);
+      lease.reportProgress(measured);
+      deps.onProgress?.(measured);
     });
     ending = summary?.state ?? 'left';
     if (summary === null) await lease.forgive();

@@ -6,13 +6,14 @@
 import { join } from 'node:path';
 import { sourceOf } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
-import { isBlobLive } from '../../db/control/blobs.js';
+import { isBlobLive, measureLiveBlobs } from '../../db/control/blobs.js';
 import { findOrg } from '../../db/control/orgs.js';
 import { readControlMarks } from '../../db/control/pair.js';
 import { checkIntegrity } from '../../db/integrity.js';
 import { copySqlite, openPostgresSnapshot, type Snapshot } from '../../db/snapshot.js';
 import { KeyError } from '../../keys/error.js';
 import { hostKeyNames } from '../../keys/host/hostkeys.js';
+import { type Advance, beginPhase, type OnAdvance, shareOf } from '../advance.js';
 import { OperationError } from '../error.js';
 import { formatBytes } from '../format.js';
 import { atKeys } from '../keylock.js';
@@ -28,7 +29,7 @@ export interface BackupOptions {
   includeKeys: boolean;
   /** PostgreSQL's own program for the databases. */
   pgDump: string;
-  onProgress: (text: string) => void;
+  onProgress: OnAdvance;
   /** Called after each step. */
   onStep?: (step: BackupStep) => void;
   /** Ends the copying with its reason. */
@@ -56,7 +57,6 @@ export interface BackupReport {
 }
 
 const mostPasses = 10;
-const progressEveryMs = 2000;
 
 /** Into a folder of this machine. @throws OperationError, DatabaseError, KeyError */
 export async function backUp(workplace: Workplace, folder: string, options: BackupOptions): Promise<BackupReport> {
@@ -97,7 +97,7 @@ export async function backUpInto(workplace: Workplace, target: Target, options: 
 
 async function copyOnce(workplace: Workplace, target: Target, options: BackupOptions) {
   await target.reset();
-  options.onProgress('copying the databases');
+  options.onProgress(beginPhase('copying the databases'));
   const snapshot = await takeSnapshot(workplace, target, options);
   const { onStep = () => {} } = options;
   onStep('databases');
@@ -106,10 +106,14 @@ async function copyOnce(workplace: Workplace, target: Target, options: BackupOpt
       control: { read: snapshot.control },
       directory: { read: snapshot.directory },
     });
+    const extent = await measureLiveBlobs(snapshot.control);
     const copied = await target.copyBlobs(untilAborted(listWanted(snapshot.control, reports), options.signal), {
       from: workplace.paths,
       identityOf: openIdentities(workplace, snapshot),
-      onProgress: throttle(workplace, options, () => onStep('file')),
+      onProgress: (so) => {
+        onStep('file');
+        options.onProgress(advanceOf(so, extent));
+      },
     });
     onStep('copied');
     const wrong = copied.damaged.map(({ blob, fault }) => `${blob.id} of ${blob.org}: ${fault}`);
@@ -158,7 +162,7 @@ async function verifyDatabases(
   snapshot: Snapshot,
   { pgDump, onProgress }: BackupOptions,
 ): Promise<string[]> {
-  onProgress('reading the copies of the databases');
+  onProgress(beginPhase('reading the copies of the databases'));
   if (dialect === 'postgres') return verifyDump(pgDump, join(incoming.data, dumpName));
   const wrong: string[] = [];
   for (const [name, read] of [
@@ -200,12 +204,9 @@ function openIdentities(workplace: Workplace, snapshot: Snapshot): (org: string)
   };
 }
 
-function throttle(workplace: Workplace, { onProgress }: BackupOptions, onFile: () => void): (copied: Copied) => void {
-  let last = workplace.now();
-  return ({ files, sealedBytes, newFiles }) => {
-    onFile();
-    if (workplace.now() - last < progressEveryMs) return;
-    last = workplace.now();
-    onProgress(`${files} files, ${formatBytes(sealedBytes)}; ${newFiles} of them new`);
-  };
+function advanceOf({ files, sealedBytes, newFiles }: Copied, extent: { files: number; sealedBytes: number }): Advance {
+  const share = shareOf(sealedBytes, extent.sealedBytes);
+  const of = `${files} of ${extent.files} files, ${formatBytes(sealedBytes)} of ${formatBytes(extent.sealedBytes)}`;
+  const amount = `${of}, ${newFiles} of them new`;
+  return { phase: 'copying the sealed files', amount, done: sealedBytes, unit: 'bytes', share, name: null };
 }

@@ -16,7 +16,9 @@ import { loadMaster, type MasterKey } from '../../keys/master/master.js';
 import { openOrgIdentity } from '../../keys/master/orgidentity.js';
 import { createMasterSecrets, type KnownSecrets } from '../../keys/master/secrets.js';
 import { openStoragePaths } from '../../storage/storagepaths.js';
+import { type Advance, beginPhase, type OnAdvance, shareOf } from '../advance.js';
 import { OperationError } from '../error.js';
+import { formatBytes } from '../format.js';
 import { readSettings, type Settings, type SettingsChoice } from '../settings.js';
 import type { OpenWorkplace } from '../workplace.js';
 import { addTree, copyTree, countFiles } from './restorefiles.js';
@@ -30,7 +32,7 @@ export interface RestoreOptions {
   masterKey?: string | undefined;
   /** Asks for the passphrase of the master key; undefined: there is no person to ask. */
   askPassphrase?: ((masterKey: string) => Promise<string>) | undefined;
-  onProgress: (text: string) => void;
+  onProgress: OnAdvance;
   /** Called after each step. */
   onStep?: (step: RestoreStep) => void;
 }
@@ -102,10 +104,13 @@ export async function restore(
     if (settings.database === 'sqlite') isCompared = await checkDatabases(settings, source, incoming, key, options);
     else await isRestored(settings.database, manifest, claim);
     onStep('checked');
-    onProgress('copying the sealed files');
+    const onFile = (so: { files: number; bytes: number }) => {
+      onStep('file');
+      onProgress(advanceOf(so, manifest));
+    };
     copied = await (paths.store === undefined
-      ? copyTree(source.blobs, paths.blobs, onProgress, () => onStep('file'))
-      : addTree(source.blobs, paths.store, onProgress, () => onStep('file')));
+      ? copyTree(source.blobs, paths.blobs, onFile)
+      : addTree(source.blobs, paths.store, onFile));
     paths.store?.close();
     onStep('copied');
     for (const name of hostKeyNames) await copyPrivate(join(source.hostKeys, name), join(paths.hostKeys, name));
@@ -138,6 +143,12 @@ export async function restore(
   await returnToOwner(data);
   const { at, wrong } = manifest;
   return { data, at, ...copied, masterKey, isCompared, wrong, settings };
+}
+
+function advanceOf({ files, bytes }: { files: number; bytes: number }, { files: all, sealedBytes }: Manifest): Advance {
+  const amount = `${files} of ${all} files, ${formatBytes(bytes)} of ${formatBytes(sealedBytes)}`;
+  const share = shareOf(bytes, sealedBytes);
+  return { phase: 'copying the sealed files', amount, done: bytes, unit: 'bytes', share, name: null };
 }
 
 /** The sealed files are where this restore has put them, not where a move before the backup did. */
@@ -221,7 +232,7 @@ async function checkDatabases(
   master: MasterKey | null,
   { onProgress }: RestoreOptions,
 ): Promise<boolean> {
-  onProgress('checking the databases');
+  onProgress(beginPhase('checking the databases'));
   for (const [from, to] of [
     [source.control, incoming.control],
     [source.directory, incoming.directory],

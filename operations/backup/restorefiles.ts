@@ -4,12 +4,10 @@ import { chmod, copyFile, mkdir, readdir, rename, rm, stat, utimes } from 'node:
 import { join } from 'node:path';
 import { syncFolder } from '../../keys/file.js';
 import type { BlobStore } from '../../storage/blobstore.js';
-import { formatBytes } from '../format.js';
 import { isSame, look } from './copy.js';
 import { syncFile } from './target.js';
 
 const lanes = 4;
-const progressEvery = 1000;
 
 /** Sealed files in `blobs/`, without those that a killed backup was copying. */
 export async function countFiles(blobs: string): Promise<number> {
@@ -21,8 +19,7 @@ export async function countFiles(blobs: string): Promise<number> {
 export async function copyTree(
   from: string,
   to: string,
-  onProgress: (text: string) => void,
-  onFile: () => void = () => {},
+  onFile: (copied: { files: number; bytes: number }) => void = () => {},
 ): Promise<{ files: number; bytes: number }> {
   const copied = { files: 0, bytes: 0 };
   await mkdir(to, { recursive: true, mode: 0o700 });
@@ -36,8 +33,7 @@ export async function copyTree(
         const bytes = await copyOne(join(from, folder, name), join(target, name));
         copied.bytes += bytes;
         copied.files++;
-        onFile();
-        if (copied.files % progressEvery === 0) onProgress(`${copied.files} files, ${formatBytes(copied.bytes)}`);
+        onFile(copied);
       }
     };
     await Promise.all(Array.from({ length: lanes }, work));
@@ -51,8 +47,7 @@ export async function copyTree(
 export async function addTree(
   from: string,
   store: BlobStore,
-  onProgress: (text: string) => void,
-  onFile: () => void = () => {},
+  onFile: (copied: { files: number; bytes: number }) => void = () => {},
 ): Promise<{ files: number; bytes: number }> {
   const added = { files: 0, bytes: 0 };
   for (const folder of await readdir(from)) {
@@ -64,8 +59,7 @@ export async function addTree(
         if ((await store.stat(name))?.size !== size) await store.add(name, path);
         added.bytes += size;
         added.files++;
-        onFile();
-        if (added.files % progressEvery === 0) onProgress(`${added.files} files, ${formatBytes(added.bytes)}`);
+        onFile(added);
       }
     };
     await Promise.all(Array.from({ length: lanes }, work));

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { controlSchema, directorySchema } from '../../db/connection.js';
 import { findPair } from '../../db/postgres/pair.js';
+import { beginPhase, type OnAdvance } from '../advance.js';
 import { OperationError } from '../error.js';
 import type { Settings } from '../settings.js';
 import { describeDatabase, restoreDump } from './dump.js';
@@ -30,7 +31,7 @@ export async function restorePostgres(
   from: string,
   manifest: Manifest,
   claim: Claim,
-  { onProgress, onStep }: { onProgress: (text: string) => void; onStep: (step: 'noted' | 'database') => void },
+  { onProgress, onStep }: { onProgress: OnAdvance; onStep: (step: 'noted' | 'database') => void },
 ): Promise<void> {
   if (await isRestored(database, manifest, claim)) {
     onProgress('the database was restored before the interruption');
@@ -39,7 +40,7 @@ export async function restorePostgres(
   const begunDatabase = describeDatabase(database);
   if (claim.begunDatabase !== begunDatabase) await noteDatabase(claim.data, begunDatabase);
   onStep('noted');
-  onProgress('restoring the database of PostgreSQL');
+  onProgress(beginPhase('restoring the database of PostgreSQL'));
   await restoreDump(pgDump, join(from, dumpName), database).catch(async (error: Error) => {
     if (!/already exists/.test(error.message)) throw error;
     // The pg_restore of a restore that was killed may have ended meanwhile.

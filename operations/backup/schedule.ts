@@ -6,6 +6,7 @@ import {
   readBackupSchedule,
 } from '../../db/control/backupschedule.js';
 import { readControlMarks } from '../../db/control/pair.js';
+import type { OnAdvance } from '../advance.js';
 import { OperationError } from '../error.js';
 import { describeFailure } from '../failure.js';
 import type { Workplace } from '../workplace.js';
@@ -33,7 +34,7 @@ export interface ScheduledOptions extends RemoteOptions {
 export async function makeScheduledBackup(
   workplace: Workplace,
   claim: number,
-  onProgress: (text: string) => void,
+  onProgress: OnAdvance,
   { signal, ...options }: ScheduledOptions = {},
 ): Promise<ScheduledBackup> {
   const store = await openStore(workplace, options);
@@ -49,10 +50,7 @@ export async function makeScheduledBackup(
  * As the schedule does, now: its next period begins, and a failure is noted.
  * @throws OperationError `usage` without a schedule, `refused` while another process makes one; else as makeScheduledBackup
  */
-export async function makeBackupNow(
-  workplace: Workplace,
-  onProgress: (text: string) => void,
-): Promise<ScheduledBackup> {
+export async function makeBackupNow(workplace: Workplace, onProgress: OnAdvance): Promise<ScheduledBackup> {
   const { settings, control, now } = workplace;
   if (settings.backupTo === undefined)
     throw new OperationError(

@@ -3,6 +3,7 @@ import { findStates, listImported } from '../../db/control/imported.js';
 import { walkUnrecorded } from '../../db/control/uploadrecords.js';
 import { filterApplied, listApplied } from '../../db/directory/applied.js';
 import { checkIntegrity } from '../../db/integrity.js';
+import { beginPhase, type OnAdvance } from '../advance.js';
 import { proveAudit } from '../audit.js';
 import { describeMisfits } from '../databases.js';
 import type { Workplace } from '../workplace.js';
@@ -62,10 +63,12 @@ export async function examineUploadRecords({ control }: Pick<Workplace, 'control
 }
 
 /** The chain of the audit trail. */
-export async function examineAudit(workplace: Workplace): Promise<Finding[]> {
+export async function examineAudit(workplace: Workplace, onProgress: OnAdvance = () => {}): Promise<Finding[]> {
   const findings: Finding[] = [];
   const report = reporter(findings, 'audit', 'audit trail');
-  const { head, flaws, flawCount } = await proveAudit(workplace, null);
+  const { head, flaws, flawCount } = await proveAudit(workplace, null, (records) =>
+    onProgress({ ...beginPhase('reading the audit trail'), amount: `${records} records`, done: records }),
+  );
   const [first] = flaws;
   if (first === undefined) {
     report('ok', `${head.count} records, chained without a gap`);

@@ -5,6 +5,7 @@ import { recordAudit } from '../../db/control/audit.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { listDirectories } from '../../db/directory/directory.js';
 import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
+import { beginPhase, type OnAdvance } from '../advance.js';
 import { inGroups } from '../byorg.js';
 import { formatBytes } from '../format.js';
 import type { OpenWorkplace, Workplace } from '../workplace.js';
@@ -31,8 +32,7 @@ import { examineWorkers } from './workers.js';
 export interface ExamineOptions {
   /** Opens every sealed file, and reads every page of the databases. */
   deep?: boolean;
-  /** Gets the progress of a deep examination from time to time. */
-  onProgress?: (text: string) => void;
+  onProgress?: OnAdvance;
   /** Asks whether the findings with a repair may be mended; without it none is. */
   mayMend?: (mendable: readonly Finding[]) => Promise<boolean>;
   now?: () => number;
@@ -101,10 +101,13 @@ async function examineOpened(
     }
   };
   const gather = (work: () => Promise<Finding[]> | Finding[]) => attempt(async () => findings.push(...(await work())));
+  const { onProgress = () => {} } = options;
+  onProgress(beginPhase('reading the databases'));
   await gather(() => examinePages(workplace, options.deep === true ? 'full' : 'quick'));
   if (options.deep === true) {
+    onProgress(beginPhase('comparing the imports'));
     await gather(() => compareImports(workplace));
-    await gather(() => examineAudit(workplace));
+    await gather(() => examineAudit(workplace, onProgress));
   }
   await gather(() => examinePair(workplace));
   await gather(() => examineDatabaseServer(workplace));
@@ -120,14 +123,14 @@ async function examineOpened(
   await gather(() => examinePrivateFiles(workplace, modes, options.settingsFile ?? null));
   const store = await examineStore(workplace);
   findings.push(...store.findings);
+  onProgress(beginPhase('looking for the sealed files'));
   const extent = await attempt(async () => {
     if (!store.isUsable) return null;
     const { findings: ofBlobs, ...found } = await examineBlobs(workplace);
     findings.push(...ofBlobs);
     return found;
   });
-  if (options.deep === true && extent !== null)
-    await gather(() => examineSeals(workplace, extent, options.onProgress ?? (() => {})));
+  if (options.deep === true && extent !== null) await gather(() => examineSeals(workplace, extent, onProgress));
   await gather(() => examinePartials(workplace));
   await gather(() => examineImporters(workplace));
   await gather(() => examineWorkers(workplace));
@@ -137,6 +140,7 @@ async function examineOpened(
     for (const org of some) found.push(...(await examineOrg(workplace, org, rows.get(org.id)!, master)));
     return found;
   };
+  onProgress(beginPhase('examining the organizations'));
   for (const some of inGroups(orgs))
     await gather(() =>
       examineSome(some).catch(async () => {

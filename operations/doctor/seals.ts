@@ -7,6 +7,7 @@ import { keyIdsOf } from '../../keys/master/orgidentity.js';
 import { openBlob } from '../../storage/blobs.js';
 import type { BlobPaths } from '../../storage/blobstore.js';
 import { SpaceError } from '../../storage/types.js';
+import { type OnAdvance, shareOf } from '../advance.js';
 import { formatBytes } from '../format.js';
 import { listUnsettledReports } from '../unsettled.js';
 import type { Workplace } from '../workplace.js';
@@ -15,7 +16,6 @@ import { type Finding, reporter } from './finding.js';
 
 /** More are counted, not listed. */
 const listedFindings = 100;
-const progressEveryMs = 2000;
 
 type Sealed = Omit<BlobRow, 'createdAt'>;
 
@@ -26,17 +26,13 @@ export interface Extent {
 }
 
 /** One sealed file at a time, a few chunks of it in memory. */
-export async function examineSeals(
-  workplace: Workplace,
-  extent: Extent,
-  onProgress: (text: string) => void,
-): Promise<Finding[]> {
+export async function examineSeals(workplace: Workplace, extent: Extent, onProgress: OnAdvance): Promise<Finding[]> {
   const findings: Finding[] = [];
   const report = reporter(findings, 'blobs', workplace.paths.store?.name ?? workplace.paths.blobs);
   const identities = new Map<string, string | null>();
   for (const org of await listOrgs(workplace.control.read)) identities.set(org.id, await openIdentity(workplace, org));
   const closed = new Map<string, number>();
-  let [files, bytes, damaged, reportedAt] = [0, 0, 0, workplace.now()];
+  let [files, bytes, damaged] = [0, 0, 0];
   for await (const blob of walkSealed(workplace)) {
     const identity = identities.get(blob.org) ?? null;
     if (identity === null) {
@@ -49,9 +45,11 @@ export async function examineSeals(
     else if (++damaged <= listedFindings)
       report('wrong', `${blob.id} of ${blob.org}: ${found.fault}; restore it from the backup`);
     bytes += blob.sealedSize;
-    if (workplace.now() - reportedAt < progressEveryMs) continue;
-    reportedAt = workplace.now();
-    onProgress(`opened ${files} of ${extent.files} files, ${formatBytes(bytes)} of ${formatBytes(extent.sealedBytes)}`);
+    onProgress({
+      phase: 'opening the sealed files',
+      amount: `${files} of ${extent.files} files, ${formatBytes(bytes)} of ${formatBytes(extent.sealedBytes)}`,
+      ...{ done: bytes, unit: 'bytes', share: shareOf(bytes, extent.sealedBytes), name: null },
+    });
   }
   if (damaged > listedFindings) report('wrong', `and ${damaged - listedFindings} more damaged files`);
   for (const [org, count] of closed)

@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { openWorkplace } from '../../app/compose.js';
 import { pathsOf } from '../../config/paths.js';
 import { type Settings, settingsSchema } from '../../config/settings.js';
+import { describeAdvance } from '../../operations/advance.js';
 import { type BackupStep, backUp } from '../../operations/backup/backup.js';
 import { type RestoreStep, restore } from '../../operations/backup/restore.js';
 import { Company, csv, importMoment } from '../support/company.js';
@@ -92,7 +93,7 @@ async function killEach(
       await assert.rejects(openWorkplace(settings), /is being restored .* repeat "dropslot restore"/, step);
       const said: string[] = [];
       const choice = { file: undefined, overrides: { data, database, pgDump } };
-      await restore(choice, openWorkplace, backup, { onProgress: (text) => said.push(text) });
+      await restore(choice, openWorkplace, backup, { onProgress: (news) => said.push(describeAdvance(news)) });
       const wasThere = said.includes('the database was restored before the interruption');
       assert.equal(wasThere, step === 'database', step);
     }

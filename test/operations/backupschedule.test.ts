@@ -18,6 +18,7 @@ import {
 } from '../../db/control/backupschedule.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
+import { describeAdvance } from '../../operations/advance.js';
 import { claimLost, claimMs, keepClaim } from '../../operations/backup/claim.js';
 import { makeScheduledBackup } from '../../operations/backup/schedule.js';
 import { readStatus } from '../../operations/status.js';
@@ -42,7 +43,9 @@ async function openPlace(t: TestContext, backupKeep: number) {
   const back = async (onProgress: (text: string) => unknown = () => {}, signal = new AbortController().signal) => {
     at += hourMs;
     const claim = (await claimBackupNow(place.control.write, at, 1))!;
-    return makeScheduledBackup({ ...place, now: () => at }, claim, onProgress, { signal });
+    return makeScheduledBackup({ ...place, now: () => at }, claim, (news) => onProgress(describeAdvance(news)), {
+      signal,
+    });
   };
   return { acme, place, backupTo, back };
 }

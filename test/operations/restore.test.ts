@@ -17,6 +17,7 @@ import { type TestContext, test } from 'node:test';
 import { openWorkplace } from '../../app/compose.js';
 import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
 import { generateIdentityOf } from '../../keys/master/master.js';
+import { describeAdvance } from '../../operations/advance.js';
 import { backUp } from '../../operations/backup/backup.js';
 import { type RestoreOptions, restore } from '../../operations/backup/restore.js';
 import { Company, csv } from '../support/company.js';
@@ -149,7 +150,7 @@ test('a restore that fails while it copies says whether anything is left, and wh
   rmSync(blob);
   mkdirSync(blob); // can't be copied as a file
   const said: string[] = [];
-  const fail = () => assert.rejects(into({ onProgress: (text) => said.push(text) }));
+  const fail = () => assert.rejects(into({ onProgress: (news) => said.push(describeAdvance(news)) }));
   await fail();
   assert.deepEqual([said.at(-1), existsSync(data)], [`nothing was restored: ${data} is as it was`, false]);
   mkdirSync(data, { recursive: true });

@@ -27,6 +27,7 @@ onBothDatabases('status', (open) => {
     const backup = { at: now, org: null, actor: 'a', action: 'backup.made', subject: '/b', detail: { files: 1 } };
     await recordAudit(control.write, backup);
     const status = await readStatus(place, '1.0.0');
+    assert.equal(statusToJson(status).openAlarms, 2);
     const sentences = [
       'no users file came by 2026-03-10 10:00 (Europe/Berlin)',
       'no file can be taken from source 3 since 2026-03-10 10:00 (Europe/Berlin): see "dropslot sources show 3"',
