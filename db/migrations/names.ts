@@ -54,6 +54,7 @@ export const controlNames: readonly string[] = [
   '110_blob_place',
   '130_unsynced_blobs',
   '145_backup_claims',
+  '151_cut_offs',
 ];
 
 export const directoryNames: readonly string[] = [
