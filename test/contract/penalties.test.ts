@@ -10,6 +10,9 @@ import { onEveryDatabase } from '../support/databases.js';
 import { until } from '../support/session.js';
 import { openScope, type Scope } from '../support/temporary.js';
 
+/** Of the clock, which stands still: no penalty ends by itself, however slow the machine is. */
+const at = Date.now();
+
 /** A database that takes no penalties for a while. */
 function awayFor(control: Db) {
   const away = { isAway: false, failures: 0, control };
@@ -25,11 +28,8 @@ function awayFor(control: Db) {
   return away;
 }
 
-const at = Date.now();
-
 onEveryDatabase('penalties', (open) => {
   const openNode = async (scope: Scope, control: Db) => {
-    // Standing still: no penalty ends by itself, however slow the machine is.
     const now = () => at;
     const penalties = new Penalties({ now, longestPenaltyMs: 600_000 });
     const deps = { control, logger: createSilentLogger(), now, everyMs: 20 };
@@ -60,7 +60,7 @@ onEveryDatabase('penalties', (open) => {
   /** Pardons an address under a number that may be lower than one that was seen: as of a transaction that commits late. */
   const pardonAs = (control: Db, id: number, source: string) =>
     control.transact(async (tx) => {
-      await pardon(tx, source, Date.now());
+      await pardon(tx, source, at);
       await tx('pardons').where({ source }).update({ id });
     });
 
@@ -79,14 +79,14 @@ onEveryDatabase('penalties', (open) => {
     await until(() => count(one.penalties) === 3 && count(two.penalties) === 3, 'both nodes to know all penalties');
     const restarted = await openNode(nodesEnd, control);
     assert.equal(count(restarted.penalties), 3);
-    const listed = await listPenalties(control.read, Date.now(), 10);
+    const listed = await listPenalties(control.read, at, 10);
     assert.deepEqual(listed.map(({ source }) => source).sort(), ['192.0.2.7', '192.0.2.9', '2001:db8::/64']);
 
-    assert.equal(await control.transact((tx) => pardon(tx, '192.0.2.7', Date.now())), 1);
-    assert.equal(await control.transact((tx) => pardon(tx, '198.51.100.1', Date.now())), 0);
+    assert.equal(await control.transact((tx) => pardon(tx, '192.0.2.7', at)), 1);
+    assert.equal(await control.transact((tx) => pardon(tx, '198.51.100.1', at)), 0);
     const nodes = [one, two, restarted].map(({ penalties }) => penalties);
     await until(() => nodes.every((penalties) => count(penalties) === 2), 'every node to forgive one');
-    assert.equal(await control.transact((tx) => pardon(tx, null, Date.now())), 2);
+    assert.equal(await control.transact((tx) => pardon(tx, null, at)), 2);
     await until(() => nodes.every((penalties) => count(penalties) === 0), 'every node to forgive all');
     one.misbehave('192.0.2.7');
     await until(() => two.penalties.remainingMs('192.0.2.7') > 0, 'a penalty after a pardon');
@@ -101,7 +101,7 @@ onEveryDatabase('penalties', (open) => {
     away.isAway = true;
     for (const source of ['192.0.2.7', '192.0.2.7 acme', '192.0.2.70 acme']) one.misbehave(source);
     await until(() => away.failures > 1, 'a write that fails twice');
-    await control.transact((tx) => pardon(tx, '192.0.2.7', Date.now()));
+    await control.transact((tx) => pardon(tx, '192.0.2.7', at));
     away.isAway = false;
     await until(() => two.penalties.remainingMs('192.0.2.70 acme') > 0, 'the penalty whose write had failed');
     await exchange(one, two);
@@ -131,14 +131,14 @@ onEveryDatabase('penalties', (open) => {
 
   test('a pardon of an address includes the user names at it, and no other address', async (t) => {
     const { control } = await open(t);
-    const penalty = { until: Date.now() + 60_000, strikes: 1, cause: 'wrong keys', beganAt: Date.now() };
+    const penalty = { until: at + 60_000, strikes: 1, cause: 'wrong keys', beganAt: at };
     const sources = ['192.0.2.7', '192.0.2.7 acme', '192.0.2.7 globex', '192.0.2.70 acme', '2001:db8::/64 acme'];
     await putPenalties(
       control.write,
       sources.map((source) => ({ ...penalty, source })),
     );
-    assert.equal(await control.transact((tx) => pardon(tx, '192.0.2.7', Date.now())), 3);
-    const left = await listPenalties(control.read, Date.now(), 10);
+    assert.equal(await control.transact((tx) => pardon(tx, '192.0.2.7', at)), 3);
+    const left = await listPenalties(control.read, at, 10);
     assert.deepEqual(left.map(({ source }) => source).sort(), ['192.0.2.70 acme', '2001:db8::/64 acme']);
   });
 
