@@ -11,6 +11,7 @@ interface Job {
   work: Work<unknown>;
   resolve: (result: never) => void;
   reject: (error: unknown) => void;
+  isAlone: boolean;
 }
 
 /** Conflicts with another server's transactions are rare, but for servers that publish the same path again and again. */
@@ -31,8 +32,17 @@ export class GroupCommit {
 
   /** Resolves with the result of `work` once its writes are durable; rejects with its error, and nothing was written. */
   run<T>(work: Work<T>): Promise<T> {
+    return this.#add(work, false);
+  }
+
+  /** As `run`, on PostgreSQL in a transaction of its own: `work` locks a row against others that share it, as its group may do already. */
+  runAlone<T>(work: Work<T>): Promise<T> {
+    return this.#add(work, this.#control.dialect === 'postgres');
+  }
+
+  #add<T>(work: Work<T>, isAlone: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ work, resolve, reject });
+      this.#waiting.push({ work, resolve, reject, isAlone });
       if (!this.#isBusy) void this.#drain();
     });
   }
@@ -40,11 +50,16 @@ export class GroupCommit {
   async #drain(): Promise<void> {
     this.#isBusy = true;
     while (this.#waiting.length > 0) {
-      const jobs = this.#waiting.splice(0, maxGroup);
+      const jobs = this.#waiting.splice(0, this.#countTogether());
       if (jobs.length === 1) await this.#commitAlone(jobs[0]!);
       else await this.#commitTogether(jobs);
     }
     this.#isBusy = false;
+  }
+
+  #countTogether(): number {
+    const alone = this.#waiting.findIndex(({ isAlone }) => isAlone);
+    return alone === -1 ? maxGroup : Math.min(Math.max(alone, 1), maxGroup);
   }
 
   /**

@@ -12,7 +12,7 @@ import { type EntryRow, findEntry } from '../db/control/entries.js';
 import type { Org } from '../db/control/orgs.js';
 import { deleteOpenPartial, renewPartial } from '../db/control/partiallease.js';
 import type { PartialRow } from '../db/control/partials.js';
-import { findOpenPlace } from '../db/control/publishplace.js';
+import { findBeginning, findOpenPlace } from '../db/control/publishplace.js';
 import { isAnswerLost, isConnectionLost } from '../db/error.js';
 import { KeyError } from '../keys/error.js';
 import { loadOrCreatePartialKey } from '../keys/master/partialkey.js';
@@ -158,6 +158,8 @@ interface PathState {
   archived: EntryRow | null;
   /** Seals the organization's files; null: it was not looked up, or there is none. */
   recipient: string | null;
+  /** The highest id of an upload; 0: there was none. */
+  lastUpload: number;
 }
 
 interface Begun {
@@ -333,7 +335,7 @@ class SenderIntake implements Intake {
     const { settings, now, open } = this.#deps;
     const begunAt = now();
     const keeps = settings.keepPartialHours > 0 && shared === null;
-    const subject = { path, begunAt, basedOn: resumed?.id ?? null, keeps };
+    const subject = { path, begunAt, lastUpload: state.lastUpload, basedOn: resumed?.id ?? null, keeps };
     const resumeRecord = new ResumeRecord(this.#resumeContext(), subject);
     const { draft, member } =
       shared === null
@@ -359,7 +361,7 @@ class SenderIntake implements Intake {
     if (isFixed(path)) throw new SpaceError('is_a_folder', `${path} is a folder`);
     const db = this.#deps.control.read;
     const place = await findOpenPlace(db, this.#org.id, path);
-    const recipient = place?.recipient ?? null;
+    const { recipient, lastUpload } = place ?? (await findBeginning(db, this.#org.id));
     const existing = place?.hasEntry === false ? null : await findEntry(db, this.#org.id, path);
     if (existing?.kind === 'dir') throw new SpaceError('is_a_folder', `${path} is a folder`);
     const resume = options.resume === true;
@@ -368,7 +370,7 @@ class SenderIntake implements Intake {
     if (resume && partial === null) throw new SpaceError('not_found', `no upload of ${path} was cut off here`);
     const exists = existing !== null || partial !== null || isOpen;
     if (exists && options.exclusive) throw new SpaceError('exists', `${path} exists`);
-    if (existing !== null) return { existing, partial, archived: null, recipient };
+    if (existing !== null) return { existing, partial, archived: null, recipient, lastUpload };
     // A client that does not ask for a new file has seen the one that an import has just taken.
     const archived = exists || options.create ? null : await findJustArchived(this.#deps, this.#org.id, path);
     if (!exists && archived === null && !options.create) throw new SpaceError('not_found', `${path} does not exist`);
@@ -376,7 +378,7 @@ class SenderIntake implements Intake {
     const kind = place !== null || dir === '/' ? place?.folderKind : (await findEntry(db, this.#org.id, dir))?.kind;
     if (kind === 'file') throw new SpaceError('not_a_folder', `${dir} is a file`);
     if (kind !== 'dir' && !isFixed(dir)) throw new SpaceError('not_found', `${dir} does not exist`);
-    return { existing, partial, archived, recipient };
+    return { existing, partial, archived, recipient, lastUpload };
   }
 
   /** The draft that a writer without truncation shares: that of its own session, else that of all. null: none. */
@@ -583,7 +585,7 @@ class SenderIntake implements Intake {
       const noted = await resumeRecord.settle();
       const at = this.#deps.now();
       const detail = { size, keptBytes, ms: at - begunAt };
-      const partials = await this.#deps.commits.run(async (tx) => {
+      const record: Work<string[]> = async (tx) => {
         const forgotten = keep === null ? [] : await keep(tx);
         if (keep === null && noted !== null) await deleteOpenPartial(tx, noted);
         await freeWriterLease(tx, lease);
@@ -593,7 +595,8 @@ class SenderIntake implements Intake {
         if (published !== null && published.blobId !== knew) Object.assign(reason, { overtakenBy: published.uploadId });
         await audit(tx, this.#org, this.#sender, at, `upload.${outcome}`, path, { outcome, ...detail, ...reason });
         return forgotten;
-      });
+      };
+      const partials = await (keep === null ? this.#deps.commits.run(record) : this.#deps.commits.runAlone(record));
       await this.#release({ blob: null, partials });
     } catch (cause) {
       this.#context.warn('could not record the end of an unpublished upload; it is missing in the audit trail', cause);

@@ -1,10 +1,10 @@
 /** Records in the control database how far an upload has come, so that it can be resumed after a lost connection or a crash. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queryable } from '../db/connection.js';
-import { lockOrg, type Org } from '../db/control/orgs.js';
+import { lockUploadsOf, type Org } from '../db/control/orgs.js';
 import { beatMs, deleteOpenPartial, isTakenOver } from '../db/control/partiallease.js';
 import { insertOpenPartial, keepPartial, type NewPartial } from '../db/control/partials.js';
-import { hasNewerUpload } from '../db/control/uploads.js';
+import { type Beginning, hasNewerUpload } from '../db/control/uploads.js';
 import { isAnswerLost, isConnectionLost } from '../db/error.js';
 import type { NodeKey } from '../keys/master/nodekey.js';
 import { sealPayloadKey } from '../storage/partials.js';
@@ -31,9 +31,8 @@ export interface ResumeContext {
   warn(message: string, cause: unknown): void;
 }
 
-export interface ResumeSubject {
+export interface ResumeSubject extends Beginning {
   path: string;
-  begunAt: number;
   /** The partial that the upload began with; null: none. */
   basedOn: string | null;
   /** Whether partials are kept at all. */
@@ -172,20 +171,20 @@ export class ResumeRecord {
 
   /**
    * Keeps `size` bytes for the next upload to resume from. A newer complete version, or a longer partial, takes
-   * precedence: the transaction returns the ids of the partials whose files the caller must remove.
+   * precedence: the transaction, which must be its own on PostgreSQL, returns the ids of the partials whose files the caller must remove.
    */
   async keep(remains: Remains, attributes: Attributes, size: number): Promise<(tx: Queryable) => Promise<string[]>> {
     const noted = await this.settle();
     const partial = await this.#describe(remains, attributes);
-    const { path, begunAt } = this.#subject;
+    const { path } = this.#subject;
     const { isLeased } = this;
     return async (tx) => {
+      const org = await lockUploadsOf(tx, partial.org);
       if (noted !== null && !(await deleteOpenPartial(tx, noted)) && isLeased)
         return noted === partial.id ? [] : [partial.id];
-      const org = await lockOrg(tx, partial.org, false);
       // The identity was destroyed meanwhile, and with it every file.
       if (org === null || org.sealedIdentity === null) return [partial.id];
-      if (await hasNewerUpload(tx, partial.org, path, begunAt)) return [partial.id];
+      if (await hasNewerUpload(tx, partial.org, path, partial)) return [partial.id];
       return keepPartial(tx, partial, size);
     };
   }
@@ -203,7 +202,7 @@ export class ResumeRecord {
 
   async #describe({ id, secret, continuesBase }: Remains, attributes: Attributes): Promise<NewPartial> {
     const { org, nodeKey, now, process } = this.#context;
-    const { path, begunAt, basedOn } = this.#subject;
+    const { path, begunAt, lastUpload, basedOn } = this.#subject;
     const node = await nodeKey();
     return {
       id,
@@ -215,6 +214,7 @@ export class ResumeRecord {
       headerBytes: secret.headerBytes,
       ...attributes,
       begunAt,
+      lastUpload,
       updatedAt: now(),
       process,
     };

@@ -28,15 +28,11 @@ export async function renameMentions(tx: Queryable, org: string, redact: RedactP
     }
     if (plain !== name) renamed++;
   }
-  const pathsOf = ({ path, archived_as }: Texts) => ({
-    path: redact(path!),
-    archived_as: archived_as === null ? null : redact(archived_as!),
-  });
-  const isMentioned = (upload: Texts) => {
-    const { path, archived_as } = pathsOf(upload);
-    return path !== upload.path || archived_as !== upload.archived_as;
-  };
-  for await (const upload of lockRows(tx, 'uploads', org, ['path', 'archived_as'], isMentioned))
+  const pathsOf = ({ id: _, ...paths }: Texts) =>
+    Object.fromEntries(Object.entries(paths).map(([column, path]) => [column, path === null ? null : redact(path)]));
+  const isMentioned = (upload: Texts) =>
+    Object.entries(pathsOf(upload)).some(([column, path]) => path !== upload[column]);
+  for await (const upload of lockRows(tx, 'uploads', org, ['path', 'closed_path', 'archived_as'], isMentioned))
     await tx('uploads').where({ id: upload.id }).update(pathsOf(upload));
   for await (const { id } of lockRows(tx, 'moved_names', org, ['dir', 'name'], isNamed))
     await tx('moved_names').where({ id }).delete();

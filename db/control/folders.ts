@@ -1,7 +1,7 @@
 /** Lists and moves whole folders of an organization's virtual tree. */
 import type { Knex } from 'knex';
 import type { Queryable } from '../connection.js';
-import { movableStates, unchecked } from './uploads.js';
+import { keepClosedPath, movableStates, unchecked } from './uploads.js';
 
 /**
  * The paths of all folders below one that the caller holds, in no order. Holds these, the files in them and their uploads against other
@@ -37,7 +37,7 @@ export async function moveEntriesBelow(tx: Queryable, org: string, from: string,
   await tx('uploads')
     .whereIn('id', inside.select('upload_id'))
     .whereIn('state', movableStates)
-    .update({ path: tx.raw('? || substr(path, CAST(? AS integer))', [to, rest]) });
+    .update({ path: tx.raw('? || substr(path, CAST(? AS integer))', [to, rest]), ...keepClosedPath(tx) });
   const moved = tx('entries').where({ org_id: org }).whereNotNull('upload_id').where(isBelow(from));
   await tx('uploads').whereIn('id', moved.select('upload_id')).where({ state: 'queued' }).update(unchecked);
   await tx('moved_names').where({ org_id: org }).where(isBelow(to)).delete();

@@ -130,6 +130,16 @@ export async function lockOrg(tx: Queryable, id: string, forChange: boolean): Pr
   return row === undefined ? null : readOrg(row);
 }
 
+/**
+ * As lockOrg, against each CLOSE, and each rename of a file: these share the organization. Before every other row, in a transaction that does
+ * not share it already: so it waits for no transaction that waits for this one.
+ */
+export async function lockUploadsOf(tx: Queryable, id: string): Promise<Org | null> {
+  // Not FOR UPDATE: rows that refer to the organization may be added meanwhile.
+  const row = await tx<OrgRow>('orgs').where({ id }).forNoKeyUpdate().first();
+  return row === undefined ? null : readOrg(row);
+}
+
 export async function listOrgs(db: Queryable): Promise<Org[]> {
   return (await db<OrgRow>('orgs').orderBy('id')).map(readOrg);
 }

@@ -1,6 +1,7 @@
 /** The leases of uploads in progress on servers that share an object store: whoever finds one that has expired may take it over. */
 import type { Queryable } from '../connection.js';
 import { databaseNow } from '../databaseclock.js';
+import { lockUploadsOf } from './orgs.js';
 import { keepPartial, listSilentPartials, type PartialRow } from './partials.js';
 import { pathOf } from './treelayout.js';
 import { hasNewerUpload } from './uploads.js';
@@ -26,6 +27,7 @@ export function listDeadPartials(db: Queryable, org: string, dir: string, name?:
  * partials whose bytes the caller must remove. null: the server lives, or another one was faster.
  */
 export async function takeOverPartial(tx: Queryable, row: PartialRow, size: number): Promise<string[] | null> {
+  await lockUploadsOf(tx, row.org);
   const taken = await tx('partials')
     .where({ id: row.id, state: 'open' })
     .where('beat_at', '<', databaseNow(tx, deadMs))
@@ -38,7 +40,8 @@ export async function takeOverPartial(tx: Queryable, row: PartialRow, size: numb
  * version the older bytes would be shown under its name once it is imported, and be continued with bytes of the next file.
  */
 export async function keepLeftPartial(tx: Queryable, row: PartialRow, size: number): Promise<string[]> {
-  if (!(await hasNewerUpload(tx, row.org, pathOf(row), row.begunAt))) return keepPartial(tx, row, size);
+  await lockUploadsOf(tx, row.org);
+  if (!(await hasNewerUpload(tx, row.org, pathOf(row), row))) return keepPartial(tx, row, size);
   await tx('partials').where({ id: row.id }).delete();
   return [row.id];
 }

@@ -3,8 +3,9 @@
 import type { Queryable } from '../connection.js';
 import { databaseNow } from '../databaseclock.js';
 import { dialectOf } from '../dialect.js';
+import type { Beginning } from './uploads.js';
 
-export interface NewPartial {
+export interface NewPartial extends Beginning {
   /** Of the file in the folder of partials; the blob that it would have become. */
   id: string;
   org: string;
@@ -21,7 +22,6 @@ export interface NewPartial {
   mode: number;
   mtimeMs: number;
   atimeMs: number;
-  begunAt: number;
   updatedAt: number;
   /** The process that receives it; null: not known. */
   process: string | null;
@@ -173,6 +173,7 @@ interface Stored {
   mtime_ms: number;
   atime_ms: number;
   begun_at: number;
+  last_upload: number | null;
   updated_at: number;
   process: string | null;
 }
@@ -204,6 +205,7 @@ function toStored(partial: Partial<NewPartial>): Partial<Stored> {
     mtime_ms: partial.mtimeMs!,
     atime_ms: partial.atimeMs!,
     begun_at: partial.begunAt!,
+    last_upload: partial.lastUpload!,
     updated_at: partial.updatedAt!,
     process: partial.process!,
   };
@@ -225,6 +227,7 @@ function fromStored(row: Stored): PartialRow {
     mtimeMs: row.mtime_ms,
     atimeMs: row.atime_ms,
     begunAt: row.begun_at,
+    lastUpload: row.last_upload,
     updatedAt: row.updated_at,
     process: row.process,
   };

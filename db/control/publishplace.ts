@@ -27,6 +27,8 @@ export interface OpenPlace {
   folderKind: 'file' | 'dir' | null;
   /** `age1…`; null: the organization takes no files. */
   recipient: string | null;
+  /** The highest id of an upload; 0: there is none. */
+  lastUpload: number;
 }
 
 /** null: not on PostgreSQL, where a call costs no more than its rows. */
@@ -39,15 +41,26 @@ export async function findOpenPlace(db: Queryable, org: string, path: string): P
     partial: number;
     folder: 'file' | 'dir' | null;
     recipient: string | null;
+    last_upload: number | null;
   }>(db, openQuery, [org, dir, name, org, dir, name, org, folder.dir, folder.name, org]);
-  const { entry, partial, folder: folderKind, recipient } = row!;
-  return { hasEntry: entry === 1, hasPartial: partial === 1, folderKind, recipient };
+  const { entry, partial, folder: folderKind, recipient, last_upload: lastUpload } = row!;
+  return { hasEntry: entry === 1, hasPartial: partial === 1, folderKind, recipient, lastUpload: lastUpload ?? 0 };
 }
 
 const openQuery = `SELECT EXISTS (SELECT 1 FROM entries WHERE org_id = ? AND dir = ? AND name = ?) AS entry,
   EXISTS (SELECT 1 FROM partials WHERE org_id = ? AND dir = ? AND name = ?) AS partial,
   (SELECT kind FROM entries WHERE org_id = ? AND dir = ? AND name = ?) AS folder,
-  (SELECT recipient FROM orgs WHERE id = ? AND sealed_identity IS NOT NULL) AS recipient`;
+  (SELECT recipient FROM orgs WHERE id = ? AND sealed_identity IS NOT NULL) AS recipient,
+  (SELECT max(id) FROM uploads) AS last_upload`;
+
+/** As findOpenPlace, on any database: only the columns that every new upload needs. */
+export async function findBeginning(db: Queryable, org: string): Promise<Pick<OpenPlace, 'recipient' | 'lastUpload'>> {
+  const row: { recipient: string | null; last_upload: number | null } | undefined = await db('orgs')
+    .where({ id: org })
+    .whereNotNull('sealed_identity')
+    .first('recipient', db('uploads').max('id').as('last_upload'));
+  return { recipient: row?.recipient ?? null, lastUpload: row?.last_upload ?? 0 };
+}
 
 interface Found extends OrgRow {
   folder_kind: 'file' | 'dir' | null;

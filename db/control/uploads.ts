@@ -148,9 +148,22 @@ export async function findUploadOfBlob(db: Queryable, blobId: string): Promise<U
   return row === undefined ? null : fromStored(row);
 }
 
-/** Whether a complete version of a path came after a time. */
-export async function hasNewerUpload(db: Queryable, org: string, path: string, since: number): Promise<boolean> {
-  return (await db('uploads').where({ org_id: org, path }).where('closed_at', '>', since).first('id')) !== undefined;
+/** When an upload began. */
+export interface Beginning {
+  begunAt: number;
+  /** The highest id of an upload then, 0 for none; null: of a version that did not note it. */
+  lastUpload: number | null;
+}
+
+/** Whether a complete version of a path came after an upload began: under that name, or under another one that it has by now. */
+export async function hasNewerUpload(db: Queryable, org: string, path: string, since: Beginning): Promise<boolean> {
+  const named = db('uploads')
+    .where({ org_id: org })
+    .where((either) => either.where({ path }).orWhere({ closed_path: path }));
+  const { begunAt, lastUpload } = since;
+  // Ids have the order of the uploads, whatever the clocks of the nodes say.
+  const newer = lastUpload === null ? named.where('closed_at', '>', begunAt) : named.where('id', '>', lastUpload);
+  return (await newer.first('id')) !== undefined;
 }
 
 /** The files that wait for the next run, oldest first. */
@@ -397,7 +410,7 @@ function redirect(db: Queryable, id: number, from: UploadState[], change: Change
     db('uploads')
       .where({ id })
       .whereIn('state', from)
-      .update({ tell_at: null, told_at: null, ...unchecked, ...change }),
+      .update({ tell_at: null, told_at: null, ...unchecked, ...keepClosedPath(db), ...change }),
   );
 }
 
@@ -428,6 +441,11 @@ export async function recordRead(
   await db('uploads').where({ id }).update({ type, rows });
 }
 
+/** With each rename: the name under which the file was closed. */
+export function keepClosedPath(db: Queryable): { closed_path: Knex.Raw } {
+  return { closed_path: db.raw('coalesce(closed_path, path)') };
+}
+
 /** A file is checked again under a new name: its reports have that name. */
 export const unchecked = { checked_at: null, check_attempts: 0, check_verdict: null };
 
@@ -440,7 +458,7 @@ export async function moveUpload(db: Queryable, id: number, path: string, tellAt
   await db('uploads')
     .where({ id })
     .whereIn('state', movableStates)
-    .update({ path, ...told });
+    .update({ path, ...keepClosedPath(db), ...told });
   await db('uploads').where({ id, state: 'queued' }).update(unchecked);
 }
 

@@ -12,6 +12,7 @@ import { checkReports } from './checkreports.js';
 import { checks } from './checks.js';
 import { checkVerdicts } from './checkverdicts.js';
 import { connections } from './connections.js';
+import { cutOffs } from './cutoffs.js';
 import { directoryKey } from './directorykey.js';
 import { downloads } from './downloads.js';
 import { erasureKey } from './erasures.js';
@@ -100,6 +101,7 @@ export const controlMigrations: readonly Migration[] = [
   unsyncedBlobs,
   backupClaims,
   runIndexes,
+  cutOffs,
 ];
 
 /** Times are milliseconds since 1970 (`…_at`, `…_ms`); flags are 0 or 1; both alike on SQLite and PostgreSQL. */

@@ -55,6 +55,7 @@ export const controlNames: readonly string[] = [
   '130_unsynced_blobs',
   '145_backup_claims',
   '146_run_indexes',
+  '151_cut_offs',
 ];
 
 export const directoryNames: readonly string[] = [

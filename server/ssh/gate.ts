@@ -14,7 +14,10 @@ export interface Gate {
   readonly isStranger: boolean;
   /** Its address has a penalty by now, which ends it unless it has logged in. */
   readonly isClosed: boolean;
-  /** Resolves when it is this connection's turn: milliseconds for which the attempt is not checked; 0: it is. */
+  /**
+   * Resolves when it is this connection's turn: milliseconds for which the attempt is not checked; 0: it is. Never, once the connection has ended
+   * or logged in: a client may send several attempts at once.
+   */
   admitAttempt(attempt: GateAttempt): Promise<number>;
   /** The client has logged in. */
   recordLogin(user: string, credential: string): void;
@@ -26,7 +29,9 @@ type Judge = Pick<Reception, 'isStranger' | 'isClosed' | 'waitMs' | 'takeTurn' |
 
 export function createGate(reception: Judge, origin: Origin): Gate {
   let turn: Turn | null = null;
-  const releaseTurn = (): void => {
+  let hasEnded = false;
+  const end = (): void => {
+    hasEnded = true;
     turn?.release();
     turn = null;
   };
@@ -37,6 +42,7 @@ export function createGate(reception: Judge, origin: Origin): Gate {
       return reception.isClosed(origin);
     },
     async admitAttempt(kind) {
+      if (hasEnded) return new Promise(() => {});
       const attempt = { ...kind, source: origin.source };
       const waitMs = reception.waitMs(origin, attempt);
       if (waitMs > 0) return waitMs;
@@ -46,12 +52,12 @@ export function createGate(reception: Judge, origin: Origin): Gate {
     },
     recordLogin(user, credential) {
       reception.recordLogin(origin, user, credential);
-      releaseTurn();
+      end();
     },
     recordEnd(offence, user) {
       reception.recordEnd(origin, offence, user);
       // The next one is judged with this one's failures.
-      releaseTurn();
+      end();
     },
   };
 }

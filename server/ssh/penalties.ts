@@ -56,6 +56,11 @@ export interface PenaltyOptions {
   sets?: number;
 }
 
+/** Whether a subject is a source, or a user name at it. */
+export function isAt(subject: Subject, source: Subject): boolean {
+  return subject === source || subject.startsWith(`${source} `);
+}
+
 export class Penalties {
   readonly #families: { readonly v4: Entry[][]; readonly v6: Entry[][] };
   /** Keeps attackers from choosing sources that fall into one set. */
@@ -116,7 +121,7 @@ export class Penalties {
 
   /** Removes the points and penalties of a source, and of the user names at it. */
   forgive(source: Subject): void {
-    this.#forgiveEach((entry) => entry.source === source || entry.source.startsWith(`${source} `));
+    this.#forgiveEach((entry) => isAt(entry.source, source));
   }
 
   forgiveAll(): void {

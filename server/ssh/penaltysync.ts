@@ -13,7 +13,7 @@ import {
 } from '../../db/control/penalties.js';
 import type { KnownUsers } from './knownusers.js';
 import { LoginPenalties } from './loginpenalties.js';
-import { Penalties, type Penalty } from './penalties.js';
+import { isAt, Penalties, type Penalty } from './penalties.js';
 
 const roundMs = 1000;
 
@@ -49,11 +49,13 @@ export async function openLoginPenalties(
 /** @throws when the control database can't be asked. */
 export async function startPenaltySync(
   penalties: Penalties,
-  { control, logger, now }: { control: Db; logger: Logger; now: () => number },
+  { control, logger, now, everyMs = roundMs }: { control: Db; logger: Logger; now: () => number; everyMs?: number },
 ): Promise<PenaltySync> {
   let waiting: Omit<PenaltyRow, 'id'>[] = [];
   let lastPenalty = 0;
   let lastPardon = await lastPardonId(control.read);
+  /** Ids of pardons that are read again and again, in case that one among them is late. */
+  const obeyed = new Set((await listNewPardons(control.read, lastPardon - lateIds)).map(({ id }) => id));
   let clearedAt = now();
   let isFailing = false;
 
@@ -64,13 +66,19 @@ export async function startPenaltySync(
 
   const syncOnce = async (): Promise<void> => {
     // Pardons first: a penalty that began after one remains.
-    for (const { id, source } of await listNewPardons(control.read, lastPardon)) {
+    for (const { id, source } of await listNewPardons(control.read, lastPardon - lateIds)) {
+      if (obeyed.has(id)) continue;
       if (source === null) penalties.forgiveAll();
       else penalties.forgive(source);
-      waiting = waiting.filter((penalty) => source !== null && penalty.source !== source);
-      lastPardon = id;
+      waiting = waiting.filter((penalty) => source !== null && !isAt(penalty.source, source));
+      obeyed.add(id);
+      lastPardon = Math.max(lastPardon, id);
     }
-    await putPenalties(control.write, waiting.splice(0, mostARound));
+    for (const id of obeyed) if (id <= lastPardon - lateIds) obeyed.delete(id);
+    const some = waiting.slice(0, mostARound);
+    await putPenalties(control.write, some);
+    // Not before: a write that fails is tried again with the next round.
+    waiting.splice(0, some.length);
     for (const penalty of await listNewPenalties(control.read, lastPenalty - lateIds, lateIds + mostARound)) {
       penalties.impose(penalty);
       lastPenalty = Math.max(lastPenalty, penalty.id);
@@ -97,7 +105,7 @@ export async function startPenaltySync(
     running ??= round().finally(() => {
       running = null;
     });
-  }, roundMs);
+  }, everyMs);
   return {
     announce: ({ source, until, strikes, cause }) => {
       // Penalties beyond this bound hold on this node only.

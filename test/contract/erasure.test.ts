@@ -164,6 +164,7 @@ onBothDatabases('the erasure of stored files', (open) => {
       (tx) => renameMentions(tx, 'acme', redact),
     );
     assert.equal((await findUpload(control.read, upload))?.path, '/erased.csv');
+    assert.deepEqual(await control.read('uploads').pluck('closed_path'), ['/erased.part']);
   });
 
   test('the summary of a run that ends at this moment is kept, without the mention', async (t) => {

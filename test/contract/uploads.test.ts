@@ -8,8 +8,10 @@ import { deleteOrg, insertOrg } from '../../db/control/orgs.js';
 import {
   claimUploads,
   findUpload,
+  hasNewerUpload,
   insertUpload,
   listQueue,
+  moveUpload,
   queueUpload,
   settleUpload,
   supersedeUpload,
@@ -65,6 +67,22 @@ onEveryDatabase('uploads', (open) => {
     assert.equal(await unqueueUpload(control.write, stored, '/x.tmp'), false);
     assert.deepEqual(await ids(), [first, second]);
     assert.equal(await findUpload(control.read, 999), null);
+  });
+
+  test('an upload is newer by its number, under the name of its CLOSE too; by its time for one of the version before', async (t) => {
+    const { control, add } = await openQueue(await open(t));
+    const [before, id] = [await add('/other.csv', 9000), await add('/x.part', 1000, 'stored')];
+    const isNewer = (path: string, lastUpload: number | null, begunAt: number) =>
+      hasNewerUpload(control.read, 'acme', path, { begunAt, lastUpload });
+    await queueUpload(control.write, id, '/x.csv', 1500);
+    await moveUpload(control.write, id, '/y.csv', null);
+    for (const path of ['/x.part', '/y.csv'])
+      assert.deepEqual(
+        await Promise.all([isNewer(path, before, 5000), isNewer(path, id, 0), isNewer(path, null, 999)]),
+        [true, false, true],
+        path,
+      );
+    assert.deepEqual([await isNewer('/x.part', null, 1000), await isNewer('/x.csv', 0, 0)], [false, false]);
   });
 
   test('a run claims all that is queued, and finds it again after an interruption', async (t) => {

@@ -41,6 +41,20 @@ onBothDatabases('group commit', (open) => {
     assert.equal(count(), 2, 'the first alone, then everything that came meanwhile');
   });
 
+  test('a job that locks a row which others share has a transaction of its own on PostgreSQL, in its turn', async (t) => {
+    const { control, count } = counting((await open(t)).control);
+    const commits = new GroupCommit(control);
+    const order: number[] = [];
+    const job = (turn: number) => async () => void order.push(turn);
+    await Promise.all([
+      ...[0, 1, 2].map((turn) => commits.run(job(turn))),
+      ...[3, 4].map((turn) => commits.runAlone(job(turn))),
+      ...[5, 6].map((turn) => commits.run(job(turn))),
+    ]);
+    assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6]);
+    assert.equal(count(), control.dialect === 'postgres' ? 5 : 2);
+  });
+
   test('a job that fails takes nobody with it, and leaves nothing', async (t) => {
     const { control, count } = counting((await open(t)).control);
     const commits = new GroupCommit(control);

@@ -5,18 +5,22 @@ import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFil
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Db } from '../../db/connection.js';
 import { listAudit } from '../../db/control/audit.js';
 import { listFiles } from '../../db/control/filelist.js';
 import { findPartial, listAllPartials } from '../../db/control/partials.js';
 import { claimUploads, listQueue } from '../../db/control/uploads.js';
+import type { Intake, Upload } from '../../intake/types.js';
 import { KeyError } from '../../keys/error.js';
 import { loadNodeKey } from '../../keys/master/nodekey.js';
 import { blobPath, openBlob } from '../../storage/blobs.js';
 import { recoverPartials } from '../../storage/partialrecovery.js';
 import { onBothDatabases } from '../support/databases.js';
 import { keeping, openIntake, replacing, type TestIntake } from '../support/intake.js';
+import { meet } from '../support/interleave.js';
 import { randomContent } from '../support/sealing.js';
 import { until } from '../support/session.js';
+import type { Scope } from '../support/temporary.js';
 
 const appending = { ...keeping, append: true };
 /** A server that only takes uploads. */
@@ -45,6 +49,35 @@ function partialFiles({ paths }: TestIntake): string[] {
 function recover({ control, paths }: TestIntake, change = {}) {
   return recoverPartials({ control, paths, isAlone: true, idleSince: 0, keeps: true, ...change });
 }
+
+/** Begins an upload, and sends so much of it that a crash leaves something to resume. */
+async function begin({ intake, control }: TestIntake, path: string): Promise<Upload> {
+  const upload = await intake.begin(path, replacing);
+  await upload.write(0, randomContent(700_000));
+  await upload.sync();
+  await until(async () => (await listAllPartials(control.read, { org: 'acme' })).length === 1, 'its note');
+  return upload;
+}
+
+/** Sends the whole file over another connection. */
+async function send(intake: Intake, path: string): Promise<void> {
+  const upload = await intake.begin(path, replacing);
+  await upload.write(0, Buffer.from('complete'));
+  await upload.finish();
+}
+
+/** The ways in which an upload ends without its CLOSE. */
+const ends: Readonly<Record<string, (place: TestIntake, upload: Upload) => Promise<unknown>>> = {
+  'its connection is lost': (_, upload) => upload.abort(),
+  'its server is killed': (place) => recover(place),
+};
+
+/** Where the complete version has gone since; null: nowhere. */
+const renames: readonly ([from: string, to: string] | null)[] = [
+  null,
+  ['/in/users.csv.filepart', '/in/users.csv'],
+  ['/in', '/out'],
+];
 
 onBothDatabases('partials', (open) => {
   test('what came is there under its path, one byte short, readable, and never queued', async (t) => {
@@ -145,6 +178,67 @@ onBothDatabases('partials', (open) => {
     await place.intake.remove('/users.csv');
     await assert.rejects(place.space.stat('/users.csv'), { code: 'not_found' });
   });
+
+  for (const [end, act] of Object.entries(ends)) {
+    test(`nothing is kept when ${end} after a newer version was complete, by whatever clock and name`, async (t) => {
+      const place = await openIntake(t, await open(t));
+      for (const rename of renames) {
+        await place.space.mkdir('/in', {});
+        const stale = await begin(place, '/in/users.csv.filepart');
+        const behind = place.secondServer({ now: () => place.clock.now - 60_000 });
+        await send(behind, '/in/users.csv.filepart');
+        if (rename !== null) await behind.rename(...rename, true);
+        await act(place, stale);
+        assert.deepEqual(await listAllPartials(place.control.read, { org: 'acme' }), [], `${rename}`);
+        assert.deepEqual(partialFiles(place), []);
+        if (rename?.[0] !== '/in') await behind.rename('/in', `/done-${rename?.[1].length}`, true);
+      }
+      await place.service.abortAll();
+    });
+
+    test(`it is kept when ${end} after an older version was complete, by whatever clock`, async (t) => {
+      const place = await openIntake(t, await open(t));
+      await send(place.secondServer({ now: () => place.clock.now + 60_000 }), '/users.csv');
+      await act(place, await begin(place, '/users.csv'));
+      assert.notEqual(await findPartial(place.control.read, 'acme', '/users.csv'), null);
+      await place.service.abortAll();
+    });
+
+    for (const isFirst of [true, false])
+      test(`nothing is kept when ${end} right ${isFirst ? 'before' : 'after'} the COMMIT of a newer version`, async (t) => {
+        const { place, during } = await openHeld(t);
+        const stale = await begin(place, '/users.csv');
+        const close = (control: Db) => send(place.secondServer({ control }), '/users.csv');
+        const finish = (control: Db) => during(control, () => act({ ...place, control }, stale));
+        const [first, second] = isFirst ? [finish, close] : [close, finish];
+        const answers = await meet(
+          place as never,
+          ({ control }) => first(control),
+          () => second(place.control),
+        );
+        assert.deepEqual(
+          answers.map(({ status }) => status),
+          ['fulfilled', 'fulfilled'],
+        );
+        assert.deepEqual(await listAllPartials(place.control.read, { org: 'acme' }), []);
+        assert.deepEqual(partialFiles(place), []);
+        await place.service.abortAll();
+      });
+  }
+
+  /** `during` has the place's own intake write through another connection for a while. */
+  async function openHeld(t: Scope) {
+    const databases = await open(t);
+    let transact = databases.control.transact;
+    const switched: Db = { ...databases.control, transact: (work, options) => transact(work, options) };
+    const place = { ...(await openIntake(t, { ...databases, control: switched })), control: databases.control };
+    const during = async (control: Db, work: () => Promise<unknown>) => {
+      transact = control.transact;
+      await work();
+      transact = databases.control.transact;
+    };
+    return { place, during };
+  }
 
   test('a resume that is cut off at once loses nothing of what was there; one from the start ends it', async (t) => {
     const place = await openIntake(t, await open(t));

@@ -31,7 +31,7 @@ onBothDatabases('records of uploads', (open) => {
         renew: async () => {},
         warn: (message) => warnings.push(message),
       },
-      { path: '/users.csv', begunAt: 0, basedOn: null, keeps: true },
+      { path: '/users.csv', begunAt: 0, lastUpload: 0, basedOn: null, keeps: true },
     );
     t.after(() => record.settle());
     const rows = () => control.read('partials').pluck('id');

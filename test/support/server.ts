@@ -7,7 +7,7 @@ import type { Org } from '../../db/control/orgs.js';
 import { createIntake, type IntakeDeps, type IntakeService } from '../../intake/intake.js';
 import type { HostKey } from '../../keys/host/hostkeys.js';
 import { createAccessWatch } from '../../keys/login/accesswatch.js';
-import { createAuthenticator } from '../../keys/login/authenticate.js';
+import { type Authenticator, createAuthenticator } from '../../keys/login/authenticate.js';
 import { startServer } from '../../server/server.js';
 import type { RunningServer, ServerSettings } from '../../server/types.js';
 import type { Space } from '../../storage/types.js';
@@ -36,6 +36,7 @@ export async function startTestServer(
   logger: Logger = createSilentLogger(),
   now: () => number = Date.now,
   intakeChange: Partial<IntakeDeps['settings']> = {},
+  wrap: (authenticator: Authenticator) => Authenticator = (authenticator) => authenticator,
 ): Promise<TestServer> {
   // Registered first, so that it runs before the database is closed.
   let running: RunningServer | null = null;
@@ -45,7 +46,7 @@ export async function startTestServer(
   const site = await laySite(control, settings, now);
   const { paths, hostKeys, identity, org, key, space, addOrg } = site;
   const intake = createIntake({ control, paths, settings, logger, now, identity });
-  const authenticator = createAuthenticator({ control, settings, now });
+  const authenticator = wrap(createAuthenticator({ control, settings, now }));
   running = await startServer({
     settings: { ...settings, host: '127.0.0.1', port: 0, ...change },
     logger,
