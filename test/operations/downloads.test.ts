@@ -150,7 +150,7 @@ test('a download that broke off may begin again for some minutes, five times in 
     'the stale download does not free the link of another one',
   );
   for await (const _ of again);
-  assert.equal((await rows())[0]!.length, 2);
+  assert.equal((await rows())[0]!.length, 3);
 });
 
 test('a link that is expired, unknown, of a removed organization or of a former admin is unusable', async (t) => {

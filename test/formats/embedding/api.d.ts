@@ -435,6 +435,8 @@ export interface DropslotSettings {
   pgDump?: string;
   /** `ADDRESS:PORT` */
   monitor?: string;
+  /** `on`, `off` */
+  monitorOrganizations?: 'on' | 'off';
   /** URL */
   traces?: string;
   /** `ADDRESS:PORT` */

@@ -37,7 +37,7 @@ test('with approvals=operators an admin sees a held import, and can neither appr
   const admin = await person('admin', 'acme');
   const page = `/orgs/acme/imports/${id}/review`;
   const shown = await admin.get(page);
-  assert.match(textOf(shown), /Operators decide about held runs of acme \(setting approvals\): ask your operator\./);
+  assert.match(textOf(shown), /Operators decide about held runs of acme: ask your operator\./);
   assert.doesNotMatch(shown.text, /name="decision"/);
   const { digest } = (await getRun(place, String(id))).hold!;
   for (const decision of ['approve', 'discard']) {
