@@ -113,20 +113,24 @@ export async function playRound(
     },
   });
   const tally: Record<string, number> = {};
-  if (other !== null) await waitForUploads(nodes, work);
-  for (let n = 0; n < count; n++) {
-    await sleep(300 + random() * 1_500);
-    const fault = chooseFault(stage, n === 0);
-    const node = nodes[Math.floor(random() * nodes.length)]!;
-    tell(`${fault} ${node.name}${fault === 'changeVersion' ? ` from ${node.build.name}` : ''}`);
-    tally[fault] = (tally[fault] ?? 0) + 1;
-    await faults[fault]!(stage, node);
-    if (fault === 'changeVersion') await waitForUploads(nodes, work);
-    if (fault === 'failOver') await database.replaceStandby();
+  try {
+    if (other !== null) await waitForUploads(nodes, work);
+    for (let n = 0; n < count; n++) {
+      await sleep(300 + random() * 1_500);
+      const fault = chooseFault(stage, n === 0);
+      const node = nodes[Math.floor(random() * nodes.length)]!;
+      tell(`${fault} ${node.name}${fault === 'changeVersion' ? ` from ${node.build.name}` : ''}`);
+      tally[fault] = (tally[fault] ?? 0) + 1;
+      await faults[fault]!(stage, node);
+      if (fault === 'changeVersion') await waitForUploads(nodes, work);
+      if (fault === 'failOver') await database.replaceStandby();
+    }
+    if (isByHand) await sleep(1_500);
+    else await waitForSlot(open);
+  } finally {
+    // Of a round that fails, too: its clients would go on for ever.
+    isOver = true;
   }
-  if (isByHand) await sleep(1_500);
-  else await waitForSlot(open);
-  isOver = true;
   await Promise.all([...clients, opening]);
   for (const node of nodes) if (!node.isUp) await node.startAgain(scope);
   const workplace = await open();
