@@ -38,6 +38,8 @@ export interface RoundTally {
 const names = ['A', 'B', 'C'];
 const clientsOfNode = 2;
 const mostWaiting = 12;
+/** Then a client looks whether its own node is back: else a node that was away could get no upload any more. */
+const filesElsewhere = 10;
 /** A call that ssh2 leaves without an answer when its connection dies. */
 const patienceMs = 45_000;
 const drainMs = 240_000;
@@ -222,7 +224,7 @@ async function runClient(
     client.on('error', quiet);
     try {
       await inTime(client.connect({ host: '127.0.0.1', port, username: org, privateKey }));
-      for (let file = 0; mayGoOn(); file++) {
+      for (let file = 0; mayGoOn() && (node === nodes[home] || file < filesElsewhere); file++) {
         await turn();
         if (!mayGoOn()) break;
         await inTime(upload(client, `${name}-${session}-${file}`, ledger, random));
