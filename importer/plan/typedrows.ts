@@ -29,8 +29,9 @@ export function createUsersReader(
   return (rows, found) =>
     present(
       dropMiscounted(rows, header, found).map((written) => {
-        const { row, clears } = takeClears(written, columns, token, found);
+        const { row, clears, refused } = takeClears(written, columns, token);
         const read = readUser(row, columns, calendar, found);
+        if (read !== null) found.push(...refused);
         const user = erased === undefined || read === null ? read : dropErasedUser(read, erased, columns, found);
         if (user === null) return null;
         onUser(written, user);
@@ -51,9 +52,10 @@ export function createReader(
     return (rows, found) => {
       const teams = present(
         dropMiscounted(rows, header, found).map((written) => {
-          const { row, clears } = takeClears(written, columns, token, found);
+          const { row, clears, refused } = takeClears(written, columns, token);
           const read = readTeam(row, columns, found);
           if (read === null) return null;
+          found.push(...refused);
           const team = erased === undefined ? read : dropErasedOwner(read, erased, columns, found);
           return { ...team, clears };
         }),

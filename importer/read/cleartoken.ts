@@ -25,20 +25,21 @@ const fixed: readonly string[] = ['accountType', 'isAdmin'] satisfies UserColumn
 export interface ClearedRow<R extends Row> {
   row: R;
   clears: string | null;
+  /** Cells whose value can't be empty, to be reported unless the row is rejected: of that one nothing is left as it is. */
+  refused: readonly Issue[];
 }
 
-/** Blanks the cells with the token; reports those whose value can't be empty. @param token undefined: there is none. */
-export function takeClears<R extends Row>(
-  row: R,
-  columns: ColumnPlan,
-  token: string | undefined,
-  issues: Issue[],
-): ClearedRow<R> {
-  if (token === undefined || !row.cells.some((cell) => isToken(cell, token))) return { row, clears: null };
+const none: readonly Issue[] = [];
+
+/** Blanks the cells with the token. @param token undefined: there is none. */
+export function takeClears<R extends Row>(row: R, columns: ColumnPlan, token: string | undefined): ClearedRow<R> {
+  if (token === undefined || !row.cells.some((cell) => isToken(cell, token)))
+    return { row, clears: null, refused: none };
   const cleared: string[] = [];
+  const refused: Issue[] = [];
   const refuse = (label: string, index: number) => {
     const where = { line: row.line, column: label, value: cellAt(row, index) };
-    issues.push(makeIssue('clear_refused', where, { label }));
+    refused.push(makeIssue('clear_refused', where, { label }));
   };
   for (const [name, index] of columns.standard) {
     if (!isToken(row.cells[index] ?? '', token)) continue;
@@ -51,7 +52,8 @@ export function takeClears<R extends Row>(
     if (column === columns.identifier) refuse(column.label, column.index);
     else cleared.push(column.field.id);
   }
-  return { row: blankTokens(row, token), clears: cleared.length === 0 ? null : `,${cleared.sort().join(',')},` };
+  const clears = cleared.length === 0 ? null : `,${cleared.sort().join(',')},`;
+  return { row: blankTokens(row, token), clears, refused };
 }
 
 /** As takeClears, of rows whose columns are not known yet. */

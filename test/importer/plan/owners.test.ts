@@ -94,10 +94,11 @@ onBothDatabases('who owns a field', (open) => {
         // Ann's new manager closes no ring: Bob has none any more.
         'ann@acme.test,Ann,bob@acme.test,Sales,,Berlin,,<clear>',
         'bob@acme.test,<clear>,<clear>,<clear>,<clear>,<clear>,<clear>,',
+        ',Carl,,,,,<clear>,',
       ),
     });
     assert.deepEqual(await acme.codes(summary, 0), []);
-    assert.deepEqual(await acme.codes(summary, 1), ['clear_refused@3']);
+    assert.deepEqual(await acme.codes(summary, 1), ['clear_refused@3', 'email_missing@4'], 'once for a rejected row');
     const users = await acme.users();
     const bob = users['bob@acme.test']!;
     assert.deepEqual(
