@@ -11,7 +11,6 @@ interface Job {
   work: Work<unknown>;
   resolve: (result: never) => void;
   reject: (error: unknown) => void;
-  isAlone: boolean;
 }
 
 /** Conflicts with another server's transactions are rare, but for servers that publish the same path again and again. */
@@ -25,6 +24,8 @@ export class GroupCommit {
   readonly #control: Db;
   #waiting: Job[] = [];
   #isBusy = false;
+  /** The end of the last job of runAlone. */
+  #alone: Promise<void> = Promise.resolve();
 
   constructor(control: Db) {
     this.#control = control;
@@ -32,34 +33,31 @@ export class GroupCommit {
 
   /** Resolves with the result of `work` once its writes are durable; rejects with its error, and nothing was written. */
   run<T>(work: Work<T>): Promise<T> {
-    return this.#add(work, false);
-  }
-
-  /** As `run`, on PostgreSQL in a transaction of its own: `work` locks a row against others that share it, as its group may do already. */
-  runAlone<T>(work: Work<T>): Promise<T> {
-    return this.#add(work, this.#control.dialect === 'postgres');
-  }
-
-  #add<T>(work: Work<T>, isAlone: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ work, resolve, reject, isAlone });
+      this.#waiting.push({ work, resolve, reject });
       if (!this.#isBusy) void this.#drain();
+    });
+  }
+
+  /**
+   * As `run`, on PostgreSQL in a transaction of its own: `work` locks a row against others that share it, as its group may do already. One
+   * after the other beside the groups, so that no CLOSE waits for many uploads that are cut off together.
+   */
+  runAlone<T>(work: Work<T>): Promise<T> {
+    if (this.#control.dialect !== 'postgres') return this.run(work);
+    return new Promise<T>((resolve, reject) => {
+      this.#alone = this.#alone.then(() => this.#commitAlone({ work, resolve, reject }));
     });
   }
 
   async #drain(): Promise<void> {
     this.#isBusy = true;
     while (this.#waiting.length > 0) {
-      const jobs = this.#waiting.splice(0, this.#countTogether());
+      const jobs = this.#waiting.splice(0, maxGroup);
       if (jobs.length === 1) await this.#commitAlone(jobs[0]!);
       else await this.#commitTogether(jobs);
     }
     this.#isBusy = false;
-  }
-
-  #countTogether(): number {
-    const alone = this.#waiting.findIndex(({ isAlone }) => isAlone);
-    return alone === -1 ? maxGroup : Math.min(Math.max(alone, 1), maxGroup);
   }
 
   /**
