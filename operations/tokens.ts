@@ -3,6 +3,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Queryable } from '../db/connection.js';
 import { recordAudit } from '../db/control/audit.js';
 import {
+  countTokens,
   findToken,
   findTokenByHash,
   insertToken,
@@ -66,21 +67,25 @@ export async function addToken(workplace: Workplace, wanted: WantedToken): Promi
     const maker = wanted.maker && (await lockToken(tx, wanted.maker.id));
     if (maker === null || (maker !== undefined && stateOfToken(maker, at) !== 'usable'))
       throw new OperationError('refused', 'the token that asks for it was revoked or has expired');
-    const all = await listTokens(tx);
-    const usable = all.filter((one) => stateOfToken(one, at) === 'usable');
-    const own = (tokens: readonly Token[]) => tokens.filter((one) => one.org === org).length;
-    if (workplace.isOfOrg === true && (own(usable) >= mostOfOrg.usable || own(all) >= mostOfOrg.ever))
-      throw new OperationError(
-        'refused',
-        `${org} has ${mostOfOrg.usable} usable tokens, or made ${mostOfOrg.ever} so far: revoke those that nothing uses, or ask your operator`,
-      );
-    if (usable.length >= mostTokens)
+    if (workplace.isOfOrg === true && org !== null) await requireRoom(tx, org, at);
+    if ((await countTokens(tx, { usableAt: at })) >= mostTokens)
       throw new OperationError('refused', `there are ${mostTokens} usable tokens: revoke those that nothing uses`);
     await insertToken(tx, { ...token, hash: hashOf(secret) });
     const detail = { name, scope, expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString() };
     await recordAudit(tx, { at, org, actor, action: 'token.added', subject: id, detail });
   });
   return { ...token, revokedAt: null, lastUsedAt: null, lastUsedFrom: null, secret };
+}
+
+/** @throws OperationError `refused` */
+async function requireRoom(tx: Queryable, org: string, at: number): Promise<void> {
+  if ((await countTokens(tx, { org, usableAt: at })) >= mostOfOrg.usable)
+    throw new OperationError('refused', `${org} has ${mostOfOrg.usable} usable tokens: revoke those that nothing uses`);
+  if ((await countTokens(tx, { org })) >= mostOfOrg.ever)
+    throw new OperationError(
+      'refused',
+      `${org} has had ${mostOfOrg.ever} tokens, the most that it may make: ask your operator for another one`,
+    );
 }
 
 /** A token that nothing is asked for ends with its maker. @throws OperationError `refused` */
@@ -95,8 +100,9 @@ function withinMaker(asked: number | null, maker: WantedToken['maker']): number 
   return asked ?? last;
 }
 
-export function listAllTokens({ control }: Pick<Workplace, 'control'>): Promise<Token[]> {
-  return listTokens(control.read);
+/** @param org of which they are; undefined: of all and of the server */
+export function listAllTokens({ control }: Pick<Workplace, 'control'>, org?: string): Promise<Token[]> {
+  return listTokens(control.read, org);
 }
 
 /** @param org of which it must be; undefined: any. @throws OperationError `not_found` */

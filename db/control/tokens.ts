@@ -31,9 +31,26 @@ export async function insertToken(db: Queryable, token: NewToken): Promise<void>
   });
 }
 
-/** Oldest first. */
-export async function listTokens(db: Queryable): Promise<Token[]> {
-  return (await db('api_tokens').orderBy(['created_at', 'id'])).map(fromRow);
+/** Oldest first. @param org of which they are; undefined: of all and of the server */
+export async function listTokens(db: Queryable, org?: string): Promise<Token[]> {
+  const tokens = db('api_tokens').orderBy(['created_at', 'id']);
+  if (org !== undefined) tokens.where({ org_id: org });
+  return (await tokens).map(fromRow);
+}
+
+/** @param org of which they are; undefined: of all and of the server. @param usableAt counts only those that can be used then (ms) */
+export async function countTokens(
+  db: Queryable,
+  { org, usableAt }: { org?: string; usableAt?: number },
+): Promise<number> {
+  const tokens = db('api_tokens');
+  if (org !== undefined) tokens.where({ org_id: org });
+  if (usableAt !== undefined)
+    tokens
+      .whereNull('revoked_at')
+      .where((either) => either.whereNull('expires_at').orWhere('expires_at', '>', usableAt));
+  const row = await tokens.count({ count: '*' }).first();
+  return Number(row?.count ?? 0);
 }
 
 /** null: no such token. */

@@ -68,12 +68,7 @@ const routesAt = (prefix: string, isOfServer: boolean): Route[] => {
       answer: pageOf(token),
       handle: async ({ workplace, params: at, query }) => {
         const own = await ownOf(workplace, at);
-        const all = await listAllTokens(workplace);
-        return pageByPlace(
-          all.filter(({ org }) => own === undefined || org === own),
-          query,
-          (one) => show(one, workplace),
-        );
+        return pageByPlace(await listAllTokens(workplace, own), query, (one) => show(one, workplace));
       },
     }),
     route({
