@@ -4,7 +4,7 @@
  */
 import type { Advance } from '../operations/advance.js';
 import { escapeControl, formatBytes } from '../operations/format.js';
-import { displayWidth } from './width.js';
+import { cutText, displayWidth } from './width.js';
 
 const redrawEveryMs = 200;
 /** Shorter work has no plain line. */
@@ -68,7 +68,7 @@ export class ProgressLine {
     if (at - this.#drawnAt < redrawEveryMs) return;
     this.#drawnAt = at;
     // The last cell stays free: a terminal may begin a new line after it.
-    const line = cut(describe(this.#latest, this.#measure(at)), columns - 1);
+    const line = cutText(describe(this.#latest, this.#measure(at)), columns - 1);
     if (this.#drawn > 0 && line === this.#lastLine) return;
     const width = displayWidth(line);
     const rest = ' '.repeat(Math.max(0, Math.min(this.#drawn, columns - 1) - width));
@@ -145,16 +145,4 @@ function formatSpan(seconds: number): string {
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   return minutes < 60 ? `${minutes}:${two(seconds % 60)} min` : `${Math.floor(minutes / 60)}:${two(minutes % 60)} h`;
-}
-
-function cut(line: string, cells: number): string {
-  if (displayWidth(line) <= cells) return line;
-  let kept = '';
-  let width = 1;
-  for (const letter of line) {
-    width += displayWidth(letter);
-    if (width > cells) break;
-    kept += letter;
-  }
-  return `${kept}…`;
 }

@@ -22,6 +22,19 @@ export function displayWidth(text: string): number {
   return plainText.test(text) ? text.length : load<typeof StringWidth>('string-width')(text);
 }
 
+/** The text, or its beginning and `…`, in at most `cells`. */
+export function cutText(text: string, cells: number): string {
+  if (displayWidth(text) <= cells) return text;
+  let kept = '';
+  let width = 1;
+  for (const letter of text) {
+    width += displayWidth(letter);
+    if (width > cells) break;
+    kept += letter;
+  }
+  return `${kept}…`;
+}
+
 /** The text in lines of at most `width` cells, broken between words. @param isHard also within a word that is longer */
 export function wrapText(text: string, width: number, isHard = false): string[] {
   return load<typeof WrapAnsi>('wrap-ansi')(text, width, { hard: isHard }).split('\n');

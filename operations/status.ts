@@ -5,6 +5,7 @@ import { type BackupScheduleState, overdueMs, readBackupSchedule } from '../db/c
 import { readClock } from '../db/control/clock.js';
 import { listOrgHeads, type OrgHead } from '../db/control/orgs.js';
 import {
+  countExpiringKeys,
   countOrgs,
   countRuns,
   type ExpiringKey,
@@ -59,7 +60,8 @@ export interface Status extends Counts {
   isBackupOverdue: boolean;
   /** null: the settings want no scheduled backups. */
   scheduledBackups: ScheduledBackups | null;
-  /** Keys that expire within 30 days. */
+  /** Keys that expire within 30 days; `expiringKeys` has those that expire first. */
+  allExpiringKeys: number;
   expiringKeys: Omit<ExpiringKey, 'label'>[];
 }
 
@@ -86,7 +88,8 @@ export async function readStatus(workplace: Workplace, version: string): Promise
   const orgs = await listOrgHeads(db);
   const held = await searchRuns(db, { states: ['held'], limit: mostListed });
   const alarms = await listAlarmsOf(workplace, { resolved: false, limit: mostListed });
-  const keys = await listExpiringKeys(db, { now: at, before: at + keyDays * dayMs, limit: mostListed });
+  const soon = { now: at, before: at + keyDays * dayMs };
+  const keys = await listExpiringKeys(db, { ...soon, limit: mostListed });
   const counts = await readCounts(workplace);
   const mostMs = overdueMs(workplace.settings);
   return {
@@ -102,6 +105,7 @@ export async function readStatus(workplace: Workplace, version: string): Promise
     nextSlots: findNextSlots(orgs, at, workplace.settings.slotJitterMinutes),
     isBackupOverdue: mostMs !== null && counts.lastBackupAt !== null && at - counts.lastBackupAt >= mostMs,
     scheduledBackups: await readSchedule(workplace),
+    allExpiringKeys: sum((await countExpiringKeys(db, soon)).values()),
     expiringKeys: keys.map(({ org, fingerprint, expiresAt }) => ({ org, fingerprint, expiresAt })),
   };
 }

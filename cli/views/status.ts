@@ -4,7 +4,7 @@ import { formatBytes, formatTime } from '../../operations/format.js';
 import type { Status } from '../../operations/status.js';
 import type { Tint, Tints } from '../color.js';
 import { renderRecord, wrapRecords } from '../output.js';
-import { displayWidth } from '../width.js';
+import { cutText, displayWidth } from '../width.js';
 
 /** Longer ago than an importer that runs ever is silent. */
 const silentMs = 10 * 60_000;
@@ -41,6 +41,7 @@ export function renderStatus(status: Status, sessions: number, now: number): str
 export function statusTints(status: Status, now: number): Tints {
   const { importerSeenAt: seenAt, disk, store, scheduledBackups: schedule } = status;
   const states: [name: string, tint: Tint, isOn: boolean][] = [
+    ['Database:', 'red', status.commitWait !== null],
     ['Importer:', 'yellow', seenAt === null || now - seenAt > silentMs],
     ['Runs:', 'red', status.runs.failedLastDay > 0],
     ['Held:', 'yellow', status.held.length > 0],
@@ -83,7 +84,11 @@ function renderWith(status: Status, sessions: number, now: number, room: Room): 
     ['Backup schedule', describeSchedule(status.scheduledBackups, room)],
     [
       'Keys',
-      listSome(keys, room, { none: 'none expires within 30 days', all: keys.length, how: 'dropslot keys list ORG' }),
+      listSome(keys, room, {
+        none: 'none expires within 30 days',
+        all: status.allExpiringKeys,
+        how: 'dropslot keys list ORG',
+      }),
     ],
   ]);
 }
@@ -104,7 +109,7 @@ function describeImporter(seenAt: number | null, now: number): string {
 }
 
 function describeStore({ name, fault }: NonNullable<Status['store']>, room: Room): string {
-  return fault === null ? `${name} answers` : `PROBLEM: ${shorten(fault, room.message)}`;
+  return fault === null ? `${name} answers` : `PROBLEM: ${cutText(fault, room.message)}`;
 }
 
 function describeLow({ freeBytes, minFreeBytes }: Status['disk']): string {
@@ -123,7 +128,7 @@ function describeSchedule(schedule: Status['scheduledBackups'], room: Room): str
   const last =
     failedAt === null
       ? ''
-      : `. The last attempt failed at ${formatTime(failedAt)}: ${shorten(failure ?? '', room.message)}`;
+      : `. The last attempt failed at ${formatTime(failedAt)}: ${cutText(failure ?? '', room.message)}`;
   return `to ${to}, ${keep} kept, ${next}${last}`;
 }
 
@@ -150,7 +155,7 @@ function listSome(items: readonly string[], room: Room, { none, all, how }: List
   const [first, ...others] = items;
   if (first === undefined) return none;
   if (room.list === 0 && how !== null) return `${all}: ${how}`;
-  let text = shorten(first, room.message);
+  let text = cutText(first, room.message);
   let left = Math.max(all, items.length) - 1;
   for (const item of others) {
     if (displayWidth(`${text} · ${item}`) > room.list) break;
@@ -158,8 +163,4 @@ function listSome(items: readonly string[], room: Room, { none, all, how }: List
     left--;
   }
   return left === 0 || how === null ? text : `${text} · and ${left} more: ${how}`;
-}
-
-function shorten(text: string, cells: number): string {
-  return displayWidth(text) <= cells ? text : `${text.slice(0, cells - 1)}…`;
 }

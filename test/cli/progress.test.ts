@@ -74,7 +74,7 @@ test('a line never fills the terminal, and leaves nothing of a longer one', () =
   assert.match(screenOf(long), /^copying · 7 files · 王+…$/);
   clock.now = 1000;
   out.progress(beginPhase('closing'));
-  assert.equal(screenOf('x'.repeat(39) + stderr()).replaceAll('x', ''), 'closing');
+  assert.equal(screenOf('x'.repeat(39) + stderr()), 'closing');
   out.endProgress();
 });
 

@@ -25,6 +25,7 @@ const status = z.strictObject({
   held: z.array(z.strictObject({ run: count, org: z.string() })),
   alarms: z.array(z.strictObject({ org: z.string(), kind: z.string(), subject: z.string(), message: z.string() })),
   openAlarms: count,
+  allExpiringKeys: count,
   nextSlots: z.array(z.strictObject({ org: z.string(), at: time })),
   disk: z.strictObject({ freeBytes: count, totalBytes: count, minFreeBytes: count }),
   lastBackupAt: maybeTime,
