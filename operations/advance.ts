@@ -1,4 +1,4 @@
-/** Progress of long work, as the operations tell it to the command line, to the log and to the console. */
+/** Progress of long work, as the operations tell it to the command line and to the log. */
 
 export interface Advance {
   /** A word or a few: `copying the sealed files`. */
@@ -7,7 +7,7 @@ export interface Advance {
   amount: string;
   /** Of the phase, for the rate. */
   done: number;
-  unit: 'bytes' | 'files' | 'rows';
+  unit: 'bytes' | 'files' | 'records' | 'rows';
   /** Of the phase, between 0 and 1; null: its total is not known. */
   share: number | null;
   /** The file that is read, quoted; null: none or several are. */
@@ -27,7 +27,7 @@ export function shareOf(done: number, total: number | null): number | null {
   return total === null || total <= 0 ? null : Math.min(done / total, 1);
 }
 
-/** For a log, or a page: one line. */
+/** For a log: one line. */
 export function describeAdvance(news: string | Advance): string {
   if (typeof news === 'string') return news;
   return [news.phase, news.amount, news.name].filter((part) => part !== '' && part !== null).join(' · ');

@@ -105,6 +105,7 @@ async function* listUserRows(
   const all = await listFields(db, org.id);
   const fields = all.filter(({ hidden }) => !hidden).sort((a, b) => compare(a.label, b.label));
   const toCsv = csvOf(filter);
+  // Another filter has no total: to count its rows takes as long as to read them.
   const isWhole = changedSince === undefined && changedAfterEvent === undefined;
   let [rows, total]: [number, number | null] = [0, null];
   yield beginningOf(org, filter) + toCsv([[...userLabels, ...fields.map((field) => field.label)]]);
@@ -121,8 +122,10 @@ async function* listUserRows(
     if (shown.length > 0) yield toCsv(shown.map((user) => userCells(user, fields, org.dateFormat)));
     rows += users.length;
     if (users.length < pageSize) return;
-    total ??= isWhole ? await countActive(db, org, status) : null;
-    onProgress(advanceOf('exporting the users', rows, total));
+    if (onProgress !== undefined) {
+      total ??= isWhole ? await countActive(db, org, status) : null;
+      onProgress(advanceOf('exporting the users', rows, total));
+    }
     after = users.at(-1)!.emailKey;
   }
 }
@@ -142,13 +145,14 @@ async function* listTeamRows(
     if (teams.length > 0) yield toCsv(teams.map((team) => [team.name, team.ownerEmail, team.parentName, team.type]));
     rows += teams.length;
     if (teams.length < pageSize) return;
-    total ??= since === undefined ? await countTeams(db, org.id) : null;
-    onProgress(advanceOf('exporting the teams', rows, total));
+    if (onProgress !== undefined) {
+      total ??= since === undefined ? await countTeams(db, org.id) : null;
+      onProgress(advanceOf('exporting the teams', rows, total));
+    }
     after = teams.at(-1)!.nameKey;
   }
 }
 
-/** A filter other than that of active users has no total: to count its rows takes as long as to read them. */
 async function countActive(db: Queryable, org: Org, status: 'active' | undefined): Promise<number> {
   const { active, deactivated } = await countUsers(db, org.id);
   return status === 'active' ? active : active + deactivated;

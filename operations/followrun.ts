@@ -33,11 +33,10 @@ export async function followRun(
   let failure: Error | null = null;
   let isHere = false;
   // The database has the progress of this process only from time to time.
-  const tellOwn = (advance: Advance) => {
-    isHere = true;
-    tell(advance);
+  const setHere = (is: boolean) => {
+    isHere = is;
   };
-  const working = workHere(workplace, org, id, tell, tellOwn, signal).catch((error: Error) => {
+  const working = workHere(workplace, org, id, tell, setHere, signal).catch((error: Error) => {
     failure = error;
   });
   for (;;) {
@@ -104,7 +103,7 @@ async function workHere(
   org: string,
   id: number,
   tell: OnAdvance,
-  tellOwn: (advance: Advance) => void,
+  setHere: (isHere: boolean) => void,
   signal: AbortSignal,
 ): Promise<void> {
   try {
@@ -127,11 +126,13 @@ async function workHere(
     const next = await findFirstUnended(control.read, org);
     if (next === null || next.id > id || next.state === 'held') return;
     const onClaim = () => {
+      setHere(true);
       if (next.id !== id)
         tell(`finishes run ${next.id} first, which was ${next.startedAt === null ? 'open' : 'interrupted'}`);
     };
-    const onProgress = (progress: Progress) => tellOwn(advanceOf(progress, next.id === id ? '' : `run ${next.id}: `));
+    const onProgress = (progress: Progress) => tell(advanceOf(progress, next.id === id ? '' : `run ${next.id}: `));
     const result = await workNext({ ...deps, onClaim, onProgress }, next.id);
+    setHere(false);
     if (result === 'ended') {
       if (next.id === id) return;
       const ended = await findRun(control.read, next.id);

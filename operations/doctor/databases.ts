@@ -67,7 +67,12 @@ export async function examineAudit(workplace: Workplace, onProgress: OnAdvance =
   const findings: Finding[] = [];
   const report = reporter(findings, 'audit', 'audit trail');
   const { head, flaws, flawCount } = await proveAudit(workplace, null, (records) =>
-    onProgress({ ...beginPhase('reading the audit trail'), amount: `${records} records`, done: records }),
+    onProgress({
+      ...beginPhase('reading the audit trail'),
+      amount: `${records} records`,
+      done: records,
+      unit: 'records',
+    }),
   );
   const [first] = flaws;
   if (first === undefined) {

@@ -9,7 +9,7 @@ import { type Content, Reply, type Route } from './route.js';
 export function answerJson(given: unknown, { status, method }: Route, ifNoneMatch: string | undefined): Response {
   const { value, headers: own, status: ownStatus } = given instanceof Reply ? given : new Reply(given, {});
   const text = toText(value);
-  const etag = etagOf(value);
+  const etag = tagOf(text);
   const headers = { ...own, 'content-type': 'application/json; charset=utf-8', etag };
   if (method === 'GET' && hasTag(ifNoneMatch, etag))
     return new Response(null, { status: 304, headers: { ...own, etag } });
@@ -18,7 +18,11 @@ export function answerJson(given: unknown, { status, method }: Route, ifNoneMatc
 
 /** Of the JSON of a value: equal for equal values. */
 export function etagOf(value: unknown): string {
-  return `"${createHash('sha256').update(toText(value)).digest('base64url').slice(0, 32)}"`;
+  return tagOf(toText(value));
+}
+
+function tagOf(text: string): string {
+  return `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"`;
 }
 
 /** Whether `If-Match` or `If-None-Match` names the tag, or any. */
