@@ -17,7 +17,7 @@ export async function listNamesOf(db: Queryable, org: string, blobId: string): P
  */
 export async function replaceBlob(tx: Queryable, blob: BlobRow, old: string): Promise<number[] | null> {
   const { org, size } = blob;
-  const uploads = await lockUploadsOf(tx, org, old);
+  const uploads = await lockUsesOf(tx, org, old);
   if ((await tx('blobs').where({ id: old }).forUpdate().first('id')) === undefined) return null;
   if (uploads.some(({ state }) => state === 'running')) return null;
   await insertBlob(tx, blob);
@@ -29,7 +29,7 @@ export async function replaceBlob(tx: Queryable, blob: BlobRow, old: string): Pr
 
 /** Removes the names of a blob that no import waits for; false: one does. */
 export async function removeNames(tx: Queryable, org: string, blobId: string): Promise<boolean> {
-  const uploads = await lockUploadsOf(tx, org, blobId);
+  const uploads = await lockUsesOf(tx, org, blobId);
   if (uploads.some(({ state }) => importedNext.includes(state))) return false;
   const spent = tx('uploads').where({ org_id: org, blob_id: blobId });
   await spent.whereIn('state', ['stored', 'dry_run', 'checked']).update({ state: 'withdrawn' });
@@ -43,11 +43,7 @@ const importedNext: readonly UploadState[] = ['queued', 'running', 'held'];
  * Holds the names and the uploads of a blob until the transaction ends, in the order in which a rename takes them: an upload that is queued
  * or claimed meanwhile is waited for. The uploads as they are then, by their ids.
  */
-async function lockUploadsOf(
-  tx: Queryable,
-  org: string,
-  blobId: string,
-): Promise<{ id: number; state: UploadState }[]> {
+async function lockUsesOf(tx: Queryable, org: string, blobId: string): Promise<{ id: number; state: UploadState }[]> {
   const rows = (table: 'entries' | 'uploads') =>
     tx(table).where({ org_id: org, blob_id: blobId }).orderBy('id').forUpdate();
   await rows('entries').select('id');

@@ -32,7 +32,7 @@ export async function takeOverPartial(tx: Queryable, row: PartialRow, size: numb
     .where({ id: row.id, state: 'open' })
     .where('beat_at', '<', databaseNow(tx, deadMs))
     .delete();
-  return taken === 0 ? null : keepLeftPartial(tx, row, size);
+  return taken === 0 ? null : keepLocked(tx, row, size);
 }
 
 /**
@@ -41,6 +41,10 @@ export async function takeOverPartial(tx: Queryable, row: PartialRow, size: numb
  */
 export async function keepLeftPartial(tx: Queryable, row: PartialRow, size: number): Promise<string[]> {
   await lockUploadsOf(tx, row.org);
+  return keepLocked(tx, row, size);
+}
+
+async function keepLocked(tx: Queryable, row: PartialRow, size: number): Promise<string[]> {
   if (!(await hasNewerUpload(tx, row.org, pathOf(row), row))) return keepPartial(tx, row, size);
   await tx('partials').where({ id: row.id }).delete();
   return [row.id];
