@@ -630,12 +630,12 @@ export const settingsSchema = z.strictObject({
   )
     .optional()
     .describe(
-      'Address and port for monitors, by HTTP: `/healthz` (the process answers), `/readyz` (the database answers, and the disk has space) and `/metrics` (Prometheus). Anyone who reaches it can read them: use a loopback or management address. Default: none.',
+      'Address and port for monitors, by HTTP: `/healthz` (the process answers), `/readyz` (the server can take uploads) and `/metrics` (Prometheus). Anyone who reaches it can read them: use a loopback or management address. Default: none.',
     ),
   monitorOrganizations: choice('on', 'off')
     .default('off')
     .describe(
-      '`on`: `/metrics` also has, for each organization by its name, when its last run was applied and how much it has stored. `off`: no metric names an organization.',
+      '`on`: `/metrics` also has, for each organization by its id, when its last run was applied and how much it has stored. `off`: no metric names an organization.',
     ),
   traces: checkedText(
     isCollector,

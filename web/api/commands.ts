@@ -167,7 +167,7 @@ export const requestsOf: Readonly<Record<string, readonly string[]>> = {
 
 const ofSshd = 'for the OpenSSH server of the machine';
 const identities = 'no request gives out or changes identities, the master key, or the key of the directory';
-const programs = 'no request adds, starts or tests programs of the server';
+const programs = 'no request adds, removes, starts or tests programs of the server';
 const stopped = 'the server does not run meanwhile';
 
 /** Of every other command: why no request does its work. */

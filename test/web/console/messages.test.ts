@@ -69,10 +69,13 @@ test('no page of an admin or a viewer has a command or an option, whatever went 
     if (role === 'admin')
       assert.match(
         refusal,
-        /, or choose how it is read on the page <a href="\/orgs\/acme\/check">Check a file<\/a>\. The/,
+        /, or choose what the column means, on the page <a href="\/orgs\/acme\/check">Check a file<\/a>\. The/,
       );
     else
-      assert.match(refusal, /, or ask an admin of your organization to choose how it is read on the page &#34;Check a/);
+      assert.match(
+        refusal,
+        /, or ask an admin of your organization to choose what the column means, on the page &#34;Check a/,
+      );
     assert.match(await page(`/imports/${runs.all}`), /ask your operator to allow it and send the row again/);
   }
 });
@@ -86,7 +89,7 @@ test('the result of a check has no command either, and operators read the messag
   assert.equal(checked.status, 200);
   assert.match(checked.text, /would be refused/);
   assert.doesNotMatch(checked.text, ofOperators);
-  assert.match(checked.text, /choose how it is read on the page <a href="\/orgs\/acme\/check">/);
+  assert.match(checked.text, /choose what the column means, on the page <a href="\/orgs\/acme\/check">/);
   const operator = await site.person('operator');
   const page = async (path: string) => (await operator.get(`/orgs/acme${path}`)).text;
   assert.match(await page(''), /see &#34;dropslot sources show 3&#34;/);

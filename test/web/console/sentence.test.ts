@@ -96,7 +96,7 @@ test('the advice to set an alias names the page that saves it, also where lines 
   const refusal =
     'The header has neither: the column "Work Email" has the addresses. Rename it to "User Email", or ask your operator to run: dropslot orgs set acme aliases="Boss=Manager Email; Work Email=User Email". The first line must have the column names.';
   const told =
-    'The header has neither: the column "Work Email" has the addresses. Rename it to "User Email", or ask an admin of your organization to choose how it is read on the page "Check a file". The first line must have the column names.';
+    'The header has neither: the column "Work Email" has the addresses. Rename it to "User Email", or ask an admin of your organization to choose what the column means, on the page "Check a file". The first line must have the column names.';
   assert.equal(withoutCommands(refusal), told);
   assert.equal(withoutCommands(refusal.replaceAll(' ', '\n  ')).replace(/\s+/g, ' '), told);
 });

@@ -40,8 +40,9 @@ export const frame = {
 export const messages = {
   askOperator: 'ask your operator',
   askToAllow: ', or ask your operator to allow such names',
-  aliasesHere: ', or choose how it is read on the page',
-  aliases: (page: string) => `, or ask an admin of your organization to choose how it is read on the page "${page}"`,
+  aliasesHere: ', or choose what the column means, on the page',
+  aliases: (page: string) =>
+    `, or ask an admin of your organization to choose what the column means, on the page "${page}"`,
 };
 
 export const errors = {

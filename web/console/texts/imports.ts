@@ -144,7 +144,6 @@ export const review = {
   discardText: 'To discard applies nothing: the files move to the archive as refused; upload corrected files.',
   over: 'This import no longer waits for a decision.',
   viewer: 'An admin of your organization, or your operator, decides.',
-  /** Of a message of the command line, which begins in small letters. */
   unknownSender: (paths: readonly string[]) =>
     `Two people are asked for, and Dropslot does not know the person who sent ${paths.join(', ')}: their key was added on the server. Approve only if you did not send it.`,
 };

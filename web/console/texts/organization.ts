@@ -81,13 +81,13 @@ export const correction = {
   value: 'New value',
   submit: 'Correct it',
   empty: 'Empty it',
-  text: 'The change applies at once, and an operator can undo it. A later file that has another value changes it again, unless your organization owns the column here.',
+  text: 'The change applies at once, and an operator can undo it. A later file that has another value changes it again, unless files may not replace the values of this column (see Help).',
 };
 
 export const team = {
   title: (name: string) => `Team ${name}`,
   members: (count: number) => many(count, 'member'),
-  correctHint: 'A team always has an owner. Its name is changed by your operator.',
+  correctHint: 'A team always has an owner. To rename the team, ask your operator.',
 };
 
 export const teams = {

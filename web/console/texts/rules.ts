@@ -67,7 +67,10 @@ function wordsOf(words: NonNullable<RowRules['statusWords']>): string {
   const mean = (['active', 'deactivated'] as const).flatMap((status) =>
     words[status].length === 0 ? [] : [`These words of "Status" mean ${status}: ${words[status].join(', ')}.`],
   );
-  return [...mean, 'Another word is not used.'].join(' ');
+  return [
+    ...mean,
+    'The words active and deactivated are always read. Any other word leaves the status as it is, and is reported.',
+  ].join(' ');
 }
 
 const teamsOf = {
