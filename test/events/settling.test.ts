@@ -48,9 +48,19 @@ async function openLeased(databases: TestDatabases, options = {}) {
       await enableSubscriber(tx, 's');
       await skipToNow(tx, 's', last);
     });
-    return placeOf(databases, 's');
   };
-  return { control, attempt, enableFromNow };
+  /** An attempt during which `change` is made notes nothing: the subscriber is as `change` left it. */
+  const leavesAlone = async (change: () => Promise<unknown>, outcome: Outcome) => {
+    let expected: unknown;
+    const deliver = async () => {
+      await change();
+      expected = await placeOf(databases, 's');
+      return outcome;
+    };
+    assert.equal(await attempt(deliver), 'idle');
+    assert.deepEqual(await placeOf(databases, 's'), expected);
+  };
+  return { control, attempt, enableFromNow, leavesAlone };
 }
 
 function addEvent({ write }: Db) {
@@ -61,30 +71,21 @@ onBothDatabases('a subscriber that is disabled, and enabled from now on, during 
   for (const outcome of [delivered, failed, gone])
     test(`${outcome.result}: keeps its new place, and has no failure`, async (t) => {
       const databases = await open(t);
-      const { control, attempt, enableFromNow } = await openLeased(databases);
-      let expected: unknown;
-      const deliver = async () => {
-        expected = await enableFromNow();
-        return outcome;
-      };
-      assert.equal(await attempt(deliver), 'idle');
-      assert.deepEqual(await placeOf(databases, 's'), expected);
+      const { control, enableFromNow, leavesAlone } = await openLeased(databases);
+      await leavesAlone(enableFromNow, outcome);
       assert.deepEqual(await listDeliveries(control.read, 's', 9), []);
     });
 
   for (const outcome of [delivered, failed])
     test(`${outcome.result}: also where the attempt began a batch`, async (t) => {
       const databases = await open(t);
-      const { control, attempt, enableFromNow } = await openLeased(databases);
+      const { control, enableFromNow, leavesAlone } = await openLeased(databases);
       await control.write('subscribers').update({ types: '["user.*"]' });
-      let expected: unknown;
-      const deliver = async () => {
+      const change = async () => {
         assert.notEqual((await placeOf(databases, 's')).position.batchTo, null);
-        expected = await enableFromNow();
-        return outcome;
+        await enableFromNow();
       };
-      assert.equal(await attempt(deliver), 'idle');
-      assert.deepEqual(await placeOf(databases, 's'), expected);
+      await leavesAlone(change, outcome);
     });
 
   test('a batch to which nothing happened moves the place, and its failure is noted', async (t) => {
@@ -100,18 +101,12 @@ onBothDatabases('a subscriber that is disabled, and enabled from now on, during 
 
   test('a replay goes on, and the place stays', async (t) => {
     const databases = await open(t);
-    const { control, attempt, enableFromNow } = await openLeased(databases);
+    const { control, enableFromNow, leavesAlone } = await openLeased(databases);
     const { position } = await placeOf(databases, 's');
     const to = { control: await lastEvent(control.read), directory: 0 };
     await insertReplay(control.write, { subscriber: 's', filter: {}, position, to });
     const before = await control.read('event_replays');
-    let expected: unknown;
-    const deliver = async () => {
-      expected = await enableFromNow();
-      return delivered;
-    };
-    assert.equal(await attempt(deliver), 'idle');
-    assert.deepEqual(await placeOf(databases, 's'), expected);
+    await leavesAlone(enableFromNow, delivered);
     assert.deepEqual(await control.read('event_replays'), before);
   });
 
@@ -127,17 +122,13 @@ onBothDatabases('a subscriber that is disabled, and enabled from now on, during 
 
   test('is not disabled again for failures before it was enabled', async (t) => {
     const databases = await open(t);
-    const { control, attempt } = await openLeased(databases);
+    const { control, leavesAlone } = await openLeased(databases);
     await control.write('subscribers').update({ failures: 40, failing_since: 1, next_at: 2 });
-    let expected: unknown;
-    const deliver = async () => {
+    const change = async () => {
       await control.transact((tx) => disableSubscriber(tx, 's', 'disabled by an operator'));
       await control.transact((tx) => enableSubscriber(tx, 's'));
-      expected = await placeOf(databases, 's');
-      return failed;
     };
-    assert.equal(await attempt(deliver), 'idle');
-    assert.deepEqual(await placeOf(databases, 's'), expected);
+    await leavesAlone(change, failed);
   });
 });
 

@@ -14,6 +14,7 @@ import { addToken } from '../../operations/tokens.js';
 import { addWebhook } from '../../operations/webhooks.js';
 import { onBothDatabases, openFresh } from '../support/databases.js';
 import { runDropslot, startServe } from '../support/program.js';
+import { until } from '../support/session.js';
 import { startTcpProxy } from '../support/tcpproxy.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { receiveWebhooks } from '../support/webhookreceiver.js';
@@ -96,7 +97,7 @@ test('a database that refuses connections, or gives no answer, makes it unready,
   assert.equal((await get('/healthz')).status, 200);
   proxy.hold(false);
   const ready = { status: 200, text: '{"ready":true,"reasons":[]}\n' };
-  while ((await get('/readyz')).status !== 200) await sleep(20);
+  await until(async () => (await get('/readyz')).status === 200, 'it is ready again');
   proxy.cut();
   assert.deepEqual(await get('/readyz'), unready);
   assert.deepEqual(await get('/metrics'), {
@@ -104,7 +105,7 @@ test('a database that refuses connections, or gives no answer, makes it unready,
     text: 'the databases do not answer; see the log\n',
   });
   proxy.mend();
-  while ((await get('/readyz')).status !== 200) await sleep(20);
+  await until(async () => (await get('/readyz')).status === 200, 'it is ready again');
   assert.deepEqual(await get('/readyz'), ready);
   assert.equal((await get('/metrics')).status, 200);
 });
