@@ -49,11 +49,13 @@ makes the changes. A file that was applied changes nothing the second time. With
       return atState(command, dryRun, async (workplace, out) => {
         const { changes, unnamed } = await compareSetup(workplace, setup, prune);
         if (!out.json) await out.write(`${escapeText(describeChanges(changes))}\n`);
-        const isApplied = !dryRun && changes.length > 0;
-        const notes = isApplied ? await applyChanges(changes) : [];
-        if (out.json) await out.show({ applied: isApplied, changes: changes.map(changeToJson), unnamed, notes }, '');
-        else if (isApplied) await out.write(`${escapeText(['', ...notes, `Applied ${count(changes)}.`].join('\n'))}\n`);
-        else if (changes.length > 0) out.note('Nothing was changed. Leave out --dry-run to apply it.');
+        const { made, notes, failure } = await applyChanges(dryRun ? [] : changes);
+        const applied = made > 0 && failure === null;
+        if (out.json) await out.show({ applied, made, changes: changes.map(changeToJson), unnamed, notes }, '');
+        else if (made > 0) await out.write(`${escapeText(['', ...notes, `Applied ${count(made)}.`].join('\n'))}\n`);
+        if (failure !== null) throw failure;
+        if (dryRun && changes.length > 0 && !out.json)
+          out.note('Nothing was changed. Leave out --dry-run to apply it.');
         if (unnamed.length > 0 && prune)
           out.note(
             escapeControl(`Not in the file, and kept: ${unnamed.join(', ')}. "dropslot orgs remove" removes one.`),
@@ -112,6 +114,6 @@ function describeChanges(changes: readonly Change[]): string {
     .join('\n');
 }
 
-function count({ length }: readonly Change[]): string {
-  return `${length} ${length === 1 ? 'change' : 'changes'}`;
+function count(changes: number): string {
+  return `${changes} ${changes === 1 ? 'change' : 'changes'}`;
 }

@@ -1,5 +1,7 @@
 /** Brings organizations, keys, webhooks, hooks and notifications to the state that a file describes, by the operations of the commands. */
 import { listOrgs } from '../../db/control/orgs.js';
+import { OperationError } from '../error.js';
+import { describeFailure } from '../failure.js';
 import type { Workplace } from '../workplace.js';
 import type { Change } from './change.js';
 import type { Setup } from './document.js';
@@ -31,12 +33,31 @@ export async function compareSetup(
   return { changes, unnamed: [...known].filter((id) => !named.has(id)) };
 }
 
-/** Makes the changes in their order; a failure ends it, and the next call continues. @returns sentences for the operator */
-export async function applyChanges(changes: readonly Change[]): Promise<string[]> {
+export interface Applied {
+  /** Changes that were made, from the first one on. */
+  made: number;
+  /** Sentences for the operator, some with a secret that is shown only once. */
+  notes: string[];
+  /** Of the change after these; null: all were made. */
+  failure: OperationError | null;
+}
+
+/**
+ * Makes the changes in their order; a failure ends it, and the next call continues.
+ * @throws the error of the first change, after which there is nothing to show; a defect of Dropslot
+ */
+export async function applyChanges(changes: readonly Change[]): Promise<Applied> {
   const notes: string[] = [];
-  for (const change of changes) {
-    const note = await change.act();
-    if (note !== null) notes.push(note);
+  for (const [made, change] of changes.entries()) {
+    try {
+      const note = await change.act();
+      if (note !== null) notes.push(note);
+    } catch (error) {
+      const { code, message } = describeFailure(error);
+      if (made === 0 || code === 'internal') throw error;
+      const advice = `${made} of ${changes.length} changes were made; apply the file again for the rest`;
+      return { made, notes, failure: new OperationError(code, `${message} (${advice})`, { cause: error }) };
+    }
   }
-  return notes;
+  return { made: changes.length, notes, failure: null };
 }

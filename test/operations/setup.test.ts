@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
 import { listLoginKeys } from '../../db/control/keys.js';
 import { setProvider, showProvider } from '../../operations/accounts/orgprovider.js';
+import { OperationError } from '../../operations/error.js';
 import { addOrganization } from '../../operations/orgs.js';
 import { readSetup } from '../../operations/setup/document.js';
 import { exportSetup } from '../../operations/setup/export.js';
@@ -139,6 +140,24 @@ test('a provider keeps its secret, and the options that the file does not name; 
   assert.match((await apply(place, file)).join(), /acme - provider https:\/\/login\.acme\.test/);
   assert.deepEqual(await apply(place, file), []);
   await assert.rejects(showProvider(place, 'acme'), { code: 'not_found' });
+});
+
+test('a change that fails keeps those before it, with the secrets that are shown once', async (t) => {
+  const place = await openPlace(t);
+  await apply(place, describeAcme()); // which makes the master key
+  const webhook = (path: string) => ({ url: `https://hr.example/${path}` });
+  const file = { version: 1, organizations: {}, webhooks: [webhook('one'), webhook('two'), webhook('three')] };
+  const compare = async () => (await compareSetup(place, readSetup(stringify(file)), false)).changes;
+  const changes = await compare();
+  const [, second] = changes;
+  changes[1] = { ...second!, act: () => Promise.reject(new OperationError('unavailable', 'the database is away')) };
+  const { made, notes, failure } = await applyChanges(changes);
+  assert.equal(made, 1);
+  assert.match(notes.join(), /whsec_/);
+  assert.equal(failure?.code, 'unavailable');
+  assert.match(failure.message, /^the database is away \(1 of 3 changes were made; apply the file again/);
+  assert.equal((await applyChanges(await compare())).made, 2);
+  await assert.rejects(applyChanges([changes[1]]), { message: 'the database is away' });
 });
 
 test('a mistake anywhere changes nothing, and is told with its place', async (t) => {

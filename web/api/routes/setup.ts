@@ -48,7 +48,12 @@ export const setupRoutes: readonly Route[] = [
       prune: z.boolean().default(false),
     }),
     answer: z.strictObject({
+      /** Whether all changes were made, and not only compared. */
       applied: z.boolean(),
+      /** Of the changes, from the first one on. */
+      made: z.int(),
+      /** Why the change after these was not made; null: all were, or nothing was to be made. */
+      failure: z.string().nullable(),
       changes: z.array(change),
       /** Organizations that the file does not name; no request of this kind removes them. */
       unnamed: z.array(z.string()),
@@ -58,9 +63,9 @@ export const setupRoutes: readonly Route[] = [
     handle: ({ workplace, body: { yaml, dryRun, prune }, busy }) =>
       inOnePlace(busy, 'setup', async () => {
         const { changes, unnamed } = await compareSetup(workplace, requireRemote(readSetup(yaml)), prune);
-        const applied = !dryRun && changes.length > 0;
-        const notes = applied ? await applyChanges(changes) : [];
-        return { applied, changes: changes.map(changeToJson), unnamed, notes };
+        const { made, notes, failure } = await applyChanges(dryRun ? [] : changes);
+        const applied = made > 0 && failure === null;
+        return { applied, made, failure: failure?.message ?? null, changes: changes.map(changeToJson), unnamed, notes };
       }),
   }),
 ];
