@@ -17,7 +17,7 @@ const longestStartMs = 60_000;
  * starts it again on the same files. `stop` ends it and removes the files.
  */
 export async function startPostgres({ isSynced = false } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'dropslot-pg-'));
+  const folder = mkdtempSync(join(process.env.TEST_FOLDER ?? tmpdir(), 'dropslot-pg-'));
   chmodSync(folder, 0o755); // as root the server runs as another user, who must get in
   const password = randomBytes(12).toString('hex');
   const port = await freePort();

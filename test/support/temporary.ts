@@ -9,7 +9,7 @@ export interface Scope {
 }
 
 export function temporaryFolder(scope: Scope): string {
-  const folder = mkdtempSync(join(tmpdir(), 'dropslot-test-'));
+  const folder = mkdtempSync(join(process.env.TEST_FOLDER ?? tmpdir(), 'dropslot-test-'));
   scope.after(() => {
     try {
       remove(folder);
