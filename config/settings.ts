@@ -168,7 +168,7 @@ export const settingsSchema = z.strictObject({
   blobPartBytes: size({ min: 5 * 1024 ** 2, max: 512 * 1024 ** 2 })
     .default(8 * 1024 ** 2)
     .describe(
-      'Size of the parts in which a large file is sent to the object store while it is uploaded. One process holds at most four parts in memory.',
+      'Size of the first 100 parts in which a large file is sent to the object store while it is uploaded; each later part is a hundredth of the bytes before it, and at least so large. One process holds at most four such parts in memory; larger ones are read from the local disk.',
     ),
   blobRetrySeconds: duration('seconds', { timer: true })
     .default(30)

@@ -63,6 +63,8 @@ export interface BlobStore {
   measureUnfinished(id: string): Promise<number>;
   /** Makes a blob of the bytes that the store has of an unfinished upload. false: there is none. */
   completeUnfinished(id: string): Promise<boolean>;
+  /** false: the upload is there, and no byte of it. */
+  hasParts(unfinished: Pick<UnfinishedUpload, 'id' | 'upload'>): Promise<boolean>;
   abortUnfinished(unfinished: Pick<UnfinishedUpload, 'id' | 'upload'>): Promise<void>;
   /** Removes the blob, or what there is of it, of an upload that no server goes on with. */
   forget(id: string): Promise<void>;
@@ -72,6 +74,8 @@ export interface BlobStore {
   writeInstallation(id: string): Promise<void>;
   /** Writes, reads, and removes a small object. */
   probe(): Promise<void>;
+  /** Removes those that killed processes have left; `before` by the clock of the store, in ms. */
+  removeProbes(before: number): Promise<void>;
   /** Ends its connections. */
   close(): void;
 }

@@ -57,7 +57,10 @@ export async function sweepOrphans({
       if (mtimeMs !== null && mtimeMs < before) old.push(id);
     }
   }
-  if (store !== undefined) await abortUnfinished(store, control, before);
+  if (store !== undefined) {
+    await store.removeProbes(before);
+    await abortUnfinished(store, control, before);
+  }
   if (old.length === 0 || (await rest?.()) === false) return 0;
   const kept = new Set([...(await readKept()), ...(await readPartialIds(control, store))]);
   let removed = 0;
@@ -88,15 +91,16 @@ async function readPartialIds(control: Db, store: BlobStore | undefined): Promis
 }
 
 /**
- * Parts that dead processes have sent. Never those of a blob with a row: a store that was interrupted while it completed an upload
- * may still list it, and take parts of the object for its own.
+ * Parts that dead processes have sent. Of a blob with a row only uploads without parts, whose first answer was lost: a store that was
+ * interrupted while it completed an upload may still list it, and take parts of the object for its own.
  */
 async function abortUnfinished(store: BlobStore, control: Db, before: number): Promise<void> {
   const partials = await readPartialIds(control, store);
   for await (const unfinished of store.listUnfinished()) {
     const { id, begunAtMs } = unfinished;
     if (begunAtMs >= before - uploadMs || partials.has(id)) continue;
-    if ((await findBlob(control.read, id)) === null) await store.abortUnfinished(unfinished);
+    const isBlob = (await findBlob(control.read, id)) !== null;
+    if (!isBlob || !(await store.hasParts(unfinished))) await store.abortUnfinished(unfinished);
   }
 }
 

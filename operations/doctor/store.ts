@@ -1,4 +1,5 @@
 /** Checks the object store of the sealed files: writes, reads and removes a small object, and looks for left uploads. */
+import { findBlob } from '../../db/control/blobs.js';
 import { listPartialIds } from '../../db/control/partials.js';
 import { StoreError } from '../../storage/blobstore.js';
 import { claimStore } from '../../storage/storeclaim.js';
@@ -24,13 +25,22 @@ export async function examineStore(workplace: Workplace): Promise<{ findings: Fi
     report('ok', 'an object was written, read and removed');
     await claimStore(paths.store, control);
     const known = new Set(await listPartialIds(control.read));
-    let left = 0;
-    for await (const { id, begunAtMs } of paths.store.listUnfinished())
-      if (now() - begunAtMs > oldMs && !known.has(id)) left++;
+    let [left, kept] = [0, 0];
+    for await (const unfinished of paths.store.listUnfinished()) {
+      const { id, begunAtMs } = unfinished;
+      if (now() - begunAtMs <= oldMs || known.has(id)) continue;
+      if ((await findBlob(control.read, id)) !== null && (await paths.store.hasParts(unfinished))) kept++;
+      else left++;
+    }
     if (left > 0)
       report(
         'warning',
         `${left} uploads in parts were never ended: the daily clean-up of "dropslot serve" aborts them`,
+      );
+    if (kept > 0)
+      report(
+        'ok',
+        `${kept} uploads in parts of files that are complete were never ended: the clean-up leaves them, since the store may take parts of the files for theirs; a life-cycle rule of the bucket that aborts unfinished uploads after two days removes them`,
       );
     return { findings, isUsable: true };
   } catch (error) {

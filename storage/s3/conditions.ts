@@ -1,6 +1,6 @@
 /** Whether an object store takes conditional writes: asked once, since one that does not may cut a large request off instead of answering it. */
-import { randomBytes } from 'node:crypto';
 import { StoreError } from '../blobstore.js';
+import { newProbeKey } from './probes.js';
 import type { S3Requests } from './requests.js';
 
 export class Conditions {
@@ -20,19 +20,20 @@ export class Conditions {
     return (await this.#areTaken) ? { IfNoneMatch: '*' } : null;
   }
 
+  /** Writes an object twice: a store that ignores the condition takes it both times. */
   async #ask(): Promise<boolean> {
     const requests = this.#requests;
-    const Key = `${requests.prefix}probe/${randomBytes(16).toString('hex')}`;
-    const place = { Bucket: requests.bucket, Key };
+    const place = { Bucket: requests.bucket, Key: newProbeKey(requests) };
     try {
       const object = { ...place, Body: Buffer.from('probe'), IfNoneMatch: '*' };
-      await requests.run((s3, attempt) => s3.putObject(object, attempt));
+      for (let times = 0; times < 2; times++) await requests.run((s3, attempt) => s3.putObject(object, attempt));
     } catch (error) {
       if (error instanceof StoreError && error.code === 'unsupported') return false;
-      // The answer to the first of two requests was lost.
       if (!(error instanceof StoreError) || error.code !== 'changed') throw error;
+      await requests.run((s3, attempt) => s3.deleteObject(place, attempt));
+      return true;
     }
     await requests.run((s3, attempt) => s3.deleteObject(place, attempt));
-    return true;
+    return false;
   }
 }

@@ -1,5 +1,4 @@
 /** A bucket of an object store in the place of the folder of sealed files; keys are as the names of files in that folder. */
-import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { type BlobStore, type Spool, type StoredBlob, StoreError } from '../blobstore.js';
 import type { Destination } from '../destination.js';
@@ -8,9 +7,11 @@ import { Conditions } from './conditions.js';
 import { replaceHeader } from './headerchange.js';
 import { Lanes } from './lanes.js';
 import { ObjectFile } from './objectfile.js';
+import { readPages } from './pages.js';
+import { newProbeKey, removeProbes } from './probes.js';
 import { type S3Place, S3Requests } from './requests.js';
 import { Shipment } from './shipment.js';
-import { Unfinished } from './unfinished.js';
+import { idOf, Unfinished } from './unfinished.js';
 
 /** Parts in memory at once, and small files. */
 const partLanes = 4;
@@ -104,15 +105,16 @@ export class ObjectStore implements BlobStore {
   async *list(start = ''): AsyncGenerator<StoredBlob, void, void> {
     const { bucket, prefix } = this.#requests;
     const place = { Bucket: bucket, Prefix: `${prefix}${start}` };
-    for (let ContinuationToken: string | undefined; ; ) {
-      const page = { ...place, ...(ContinuationToken !== undefined && { ContinuationToken }) };
-      const found = await this.#requests.run((s3, attempt) => s3.listObjectsV2(page, attempt));
-      for (const { Key = '', Size = 0, LastModified } of found.Contents ?? [])
-        if (Key !== `${prefix}${noteName}`)
-          yield { id: Key.slice(Key.lastIndexOf('/') + 1), size: Size, mtimeMs: LastModified?.getTime() ?? 0 };
-      if (found.IsTruncated !== true) return;
-      ContinuationToken = found.NextContinuationToken;
-    }
+    const pages = readPages(
+      this.#requests,
+      (s3, after, attempt) => s3.listObjectsV2({ ...place, ...after }, attempt),
+      ({ NextContinuationToken: next }) => (next === undefined ? null : { ContinuationToken: next }),
+    );
+    for await (const { Contents = [] } of pages)
+      for (const { Key = '', Size = 0, LastModified } of Contents) {
+        const id = idOf(Key.slice(prefix.length));
+        if (id !== null) yield { id, size: Size, mtimeMs: LastModified?.getTime() ?? 0 };
+      }
   }
 
   replaceHeader(id: string, oldBytes: number, header: Buffer): Promise<void> {
@@ -161,6 +163,10 @@ export class ObjectStore implements BlobStore {
     return this.#unfinished.complete(this.#keyOf(id));
   }
 
+  hasParts({ id, upload }: { id: string; upload: string }): Promise<boolean> {
+    return this.#unfinished.hasParts(this.#keyOf(id), upload);
+  }
+
   abortUnfinished({ id, upload }: { id: string; upload: string }): Promise<void> {
     return this.#unfinished.abort(this.#keyOf(id), upload);
   }
@@ -194,8 +200,7 @@ export class ObjectStore implements BlobStore {
   }
 
   async probe(): Promise<void> {
-    const Key = `${this.#requests.prefix}probe/${randomBytes(8).toString('hex')}`;
-    const place = { Bucket: this.#requests.bucket, Key };
+    const place = { Bucket: this.#requests.bucket, Key: newProbeKey(this.#requests) };
     const once = { retryMs: 0 };
     await this.#requests.run((s3, attempt) => s3.putObject({ ...place, Body: Buffer.from('probe') }, attempt), once);
     await this.#requests.run(async (s3, attempt) => {
@@ -203,6 +208,10 @@ export class ObjectStore implements BlobStore {
       if ((await got.Body!.transformToString()) !== 'ro') throw new TypeError('it does not answer ranges');
     }, once);
     await this.#requests.run((s3, attempt) => s3.deleteObject(place, attempt), once);
+  }
+
+  removeProbes(before: number): Promise<void> {
+    return removeProbes(this.#requests, before);
   }
 
   close(): void {

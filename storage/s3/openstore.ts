@@ -3,6 +3,7 @@ import { isInstalled } from '../../config/environment.js';
 import { findSecret, readSecret, toSecretText } from '../../config/secretsource.js';
 import { type Settings, storeForm } from '../../config/settings.js';
 import { type BlobStore, StoreError } from '../blobstore.js';
+import type { AccessKey } from './accesskeys.js';
 import { ObjectStore } from './objectstore.js';
 import { missingPackage, packageName } from './requests.js';
 
@@ -17,12 +18,7 @@ export type StoreSettings = Pick<
   | 'blobPartBytes'
   | 'blobRetrySeconds'
   | 'credentials'
-  | 'maxFileBytes'
 >;
-
-/** The fewest parts that a store takes (OpenStack Swift), with room for headers and seals. */
-const mostParts = 900;
-const mebibyte = 1024 ** 2;
 
 /** Sends no request. `hasPackage`: for tests. undefined: the sealed files are in the data folder. @throws StoreError when the client is not installed */
 export function openStore(
@@ -43,11 +39,10 @@ export function openStore(
     readCredentials: settings.blobAccessKey === undefined ? undefined : () => readCredentials(settings),
     retryMs: settings.blobRetrySeconds * 1000,
   };
-  const needed = Math.ceil(settings.maxFileBytes / mostParts / mebibyte) * mebibyte;
-  return ObjectStore.open(place, Math.max(settings.blobPartBytes, needed));
+  return ObjectStore.open(place, settings.blobPartBytes);
 }
 
-async function readCredentials(settings: StoreSettings): Promise<{ accessKeyId: string; secretAccessKey: string }> {
+async function readCredentials(settings: StoreSettings): Promise<AccessKey> {
   return {
     accessKeyId: await readKey('blobAccessKey', settings),
     secretAccessKey: await readKey('blobSecretKey', settings),

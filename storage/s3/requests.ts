@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { S3 } from '@aws-sdk/client-s3';
 import { silenceStoreClient } from '../../config/environment.js';
 import { StoreError } from '../blobstore.js';
-import { classify } from './fault.js';
+import { type AccessKey, AccessKeys } from './accesskeys.js';
+import { classify, isNamed, isUnexplained } from './fault.js';
 import { Lanes } from './lanes.js';
 
 export interface S3Place {
@@ -19,7 +20,7 @@ export interface S3Place {
   region: string;
   isPathStyle: boolean;
   /** undefined: the client finds them in its environment. @throws Error */
-  readCredentials: (() => Promise<{ accessKeyId: string; secretAccessKey: string }>) | undefined;
+  readCredentials: (() => Promise<AccessKey>) | undefined;
   retryMs: number;
 }
 
@@ -36,11 +37,13 @@ const usuallyMs = 60_000;
 const slowestBytesPerMs = 32;
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
-/** Files of credentials are read again after this time. */
-const credentialsMs = 5 * 60_000;
+/** For the question why another request was refused. */
+const explainMs = 10_000;
 /** Requests at once of this process, so that none waits for a connection of the client: reads take none from uploads. */
 const mostReads = 16;
 const mostOthers = 48;
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 export const packageName = '@aws-sdk/client-s3';
 
@@ -62,6 +65,7 @@ export interface RequestOptions {
 /** Shared by the views of all owners. */
 interface Shared {
   place: S3Place;
+  keys: AccessKeys | undefined;
   client: Promise<S3> | null;
   reads: Lanes;
   others: Lanes;
@@ -81,7 +85,8 @@ export class S3Requests {
   static open(place: S3Place): S3Requests {
     const lanes = (count: number) =>
       new Lanes({ count, patienceMs: place.retryMs, isOutage: (error) => classify(error).code === 'unavailable' });
-    return new S3Requests({ place, client: null, reads: lanes(mostReads), others: lanes(mostOthers) }, '');
+    const keys = place.readCredentials && new AccessKeys(place.readCredentials);
+    return new S3Requests({ place, keys, client: null, reads: lanes(mostReads), others: lanes(mostOthers) }, '');
   }
 
   of(owner: string): S3Requests {
@@ -106,7 +111,7 @@ export class S3Requests {
    * @throws StoreError
    */
   async run<T>(work: (s3: S3, attempt: Attempt) => Promise<T>, options: RequestOptions = {}): Promise<T> {
-    const { place, reads, others } = this.#shared;
+    const { place, keys, reads, others } = this.#shared;
     const { retryMs = place.retryMs, repeatsConflict = true, isRead = false, signal } = options;
     const s3 = await this.#load();
     const lanes = isRead ? reads : others;
@@ -116,11 +121,14 @@ export class S3Requests {
       return inTime((abortSignal) => work(s3, { abortSignal }), options);
     };
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+      const key = keys?.last;
       try {
         return await lanes.run(this.#owner, attempt, signal);
-      } catch (cause) {
-        if (signal?.aborted) throw leave(cause);
+      } catch (failure) {
+        if (signal?.aborted) throw leave(failure);
+        const cause = isUnexplained(failure) ? await this.#explain(s3, failure) : failure;
         const fault = classify(cause);
+        if (fault.isRefusal === true && key && (await keys!.hasOther(key))) continue;
         const isFinal = fault.isConflict === true && !repeatsConflict;
         const { code, isPassing, reason } = isFinal ? { ...fault, code: 'changed' as const, isPassing: false } : fault;
         const restMs = pauseMs * (0.5 + Math.random() / 2);
@@ -129,6 +137,17 @@ export class S3Requests {
           throw new StoreError(code, `${place.name}: ${reason}`, { cause });
         await sleep(restMs, undefined, signal === undefined ? {} : { signal }).catch(() => {});
       }
+    }
+  }
+
+  /** Asks for next to nothing, by a request whose answer has a body. */
+  async #explain(s3: S3, failure: unknown): Promise<unknown> {
+    const listing = { Bucket: this.bucket, Prefix: this.prefix, MaxKeys: 1 };
+    try {
+      await inTime((abortSignal) => s3.listObjectsV2(listing, { abortSignal }), { usualMs: explainMs });
+      return failure;
+    } catch (named) {
+      return isNamed(named) ? named : failure;
     }
   }
 
@@ -150,19 +169,20 @@ export class S3Requests {
     const library = await import('@aws-sdk/client-s3').catch((cause: Error) => {
       throw new StoreError('unusable', missingPackage(this.name), { cause });
     });
-    const { endpoint, region, isPathStyle, readCredentials } = this.#shared.place;
+    const { keys } = this.#shared;
+    const { endpoint, region, isPathStyle } = this.#shared.place;
     return new library.S3({
       region,
       forcePathStyle: isPathStyle,
       ...(endpoint !== undefined && { endpoint }),
-      ...(readCredentials !== undefined && {
-        credentials: async () => ({
-          ...(await readCredentials()),
-          expiration: new Date(Date.now() + credentialsMs),
-        }),
+      // Expired at once, so that the client asks before each request.
+      ...(keys !== undefined && {
+        credentials: async () => ({ ...(await keys.current()), expiration: new Date() }),
       }),
       // Each request is repeated here, for a time and not for a number of times.
       maxAttempts: 1,
+      // Of a part that is read from the disk it would say on stderr that it does not repeat it.
+      logger: silent,
       // Stores other than Amazon's refuse the newer checksums: requests carry an MD5, and every chunk a seal.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',

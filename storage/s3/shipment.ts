@@ -3,23 +3,33 @@
  * it is sent. A file that is smaller than a part is sent whole at its end. The object appears at once and complete, or not at all.
  */
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { S3 } from '@aws-sdk/client-s3';
 import { type Spool, StoreError } from '../blobstore.js';
 import type { Destination } from '../destination.js';
 import type { DiskFile } from '../disk.js';
 import type { Conditions } from './conditions.js';
 import type { Lanes } from './lanes.js';
-import type { S3Requests } from './requests.js';
+import type { Attempt, S3Requests } from './requests.js';
 
 export interface ShipmentDeps {
   requests: S3Requests;
   key: string;
   /** Takes turns with the others in the lanes. */
   owner: string;
+  /** Of the first parts; no more of one is in memory. */
   partBytes: number;
   /** For parts, and for small files. */
   lanes: Lanes;
   smallLanes: Lanes;
   conditions: Conditions;
+}
+
+interface PartPlace {
+  Bucket: string;
+  Key: string;
+  UploadId: string;
+  PartNumber: number;
 }
 
 interface Part {
@@ -28,6 +38,12 @@ interface Part {
 }
 
 const smallBytes = 256 * 1024;
+/** Read at once of a part that is too large for the memory. */
+const pieceBytes = 1024 * 1024;
+/** Stores take no part of more than 5 GiB. */
+const mostPartBytes = 4 * 1024 ** 3;
+/** Parts of one size; after them each is such a fraction of the bytes before it. */
+const equalParts = 100;
 /** After a part that could not be sent the next attempt waits for this time, or for the end of the file. */
 const restMs = 10_000;
 /** Removes the parts of a failed file, whose client waits for its answer. The daily sweep removes the rest. */
@@ -44,6 +60,8 @@ export class Shipment implements Destination {
   #written = 0;
   #shipped = 0;
   #upload: string | null = null;
+  /** Uploads whose parts were sent again, and which the store did not abort. */
+  readonly #abandoned: string[] = [];
   readonly #parts: Part[] = [];
   #sending: Promise<void> | null = null;
   #restsUntil = 0;
@@ -105,18 +123,16 @@ export class Shipment implements Destination {
   async #removeSent(): Promise<void> {
     const { requests, key } = this.#deps;
     const place = { Bucket: requests.bucket, Key: key };
-    const UploadId = this.#upload;
-    if (UploadId !== null)
-      await requests
-        .run((s3, attempt) => s3.abortMultipartUpload({ ...place, UploadId }, attempt), brief)
-        .catch((error) => {
-          if (!this.#mayExist) throw error;
-        });
+    await this.#abortAbandoned();
+    if (this.#upload !== null)
+      await this.#abort(this.#upload).catch((error) => {
+        if (!this.#mayExist) throw error;
+      });
     if (this.#mayExist) await requests.run((s3, attempt) => s3.deleteObject(place, attempt), brief);
   }
 
   #shipSoon(): void {
-    const isDue = this.#written - this.#shipped >= this.#deps.partBytes && performance.now() >= this.#restsUntil;
+    const isDue = this.#hasFullPart && performance.now() >= this.#restsUntil;
     if (this.#isEnded || this.#sending !== null || !isDue) return;
     this.#sending = this.#shipFull()
       .catch(() => {
@@ -129,8 +145,15 @@ export class Shipment implements Destination {
   }
 
   async #shipFull(): Promise<void> {
-    while (!this.#isEnded && this.#written - this.#shipped >= this.#deps.partBytes)
-      await this.#shipPart(this.#deps.partBytes);
+    while (!this.#isEnded && this.#hasFullPart) await this.#shipPart(this.#nextBytes);
+  }
+
+  get #nextBytes(): number {
+    return partBytesAfter(this.#shipped, this.#deps.partBytes);
+  }
+
+  get #hasFullPart(): boolean {
+    return this.#written - this.#shipped >= this.#nextBytes;
   }
 
   async #shipAll(): Promise<void> {
@@ -149,12 +172,41 @@ export class Shipment implements Destination {
     const UploadId = this.#upload;
     const PartNumber = this.#parts.length + 1;
     await lanes.run(owner, async () => {
-      const Body = await this.#readSpool(this.#shipped, bytes);
-      const part = { ...place, UploadId, PartNumber, Body, ContentMD5: digestOf(Body) };
-      const { ETag } = await requests.run((s3, attempt) => s3.uploadPart(part, attempt), { bytes });
-      this.#parts.push({ PartNumber, ETag: ETag! });
+      const part = { ...place, UploadId, PartNumber };
+      const ETag = await (bytes > this.#deps.partBytes ? this.#streamPart(part, bytes) : this.#sendPart(part, bytes));
+      this.#parts.push({ PartNumber, ETag });
     });
     this.#shipped += bytes;
+  }
+
+  async #sendPart(place: PartPlace, bytes: number): Promise<string> {
+    const Body = await this.#readSpool(this.#shipped, bytes);
+    const part = { ...place, Body, ContentMD5: digestOf(Body) };
+    const sent = await this.#deps.requests.run((s3, attempt) => s3.uploadPart(part, attempt), { bytes });
+    return sent.ETag!;
+  }
+
+  /** Reads the local file twice: the digest is sent before the bytes. */
+  async #streamPart(place: PartPlace, bytes: number): Promise<string> {
+    const hash = createHash('md5');
+    for await (const piece of this.#readPieces(bytes)) hash.update(piece);
+    const part = { ...place, ContentLength: bytes, ContentMD5: hash.digest('base64') };
+    const send = async (s3: S3, attempt: Attempt) => {
+      const Body = Readable.from(this.#readPieces(bytes), { objectMode: false });
+      const failed = new Promise<never>((_, reject) => Body.once('error', reject));
+      try {
+        return await Promise.race([s3.uploadPart({ ...part, Body }, attempt), failed]);
+      } finally {
+        Body.destroy();
+      }
+    };
+    return (await this.#deps.requests.run(send, { bytes })).ETag!;
+  }
+
+  async *#readPieces(bytes: number): AsyncGenerator<Buffer, void, void> {
+    const start = this.#shipped;
+    for (let at = 0; at < bytes; at += pieceBytes)
+      yield await this.#readSpool(start + at, Math.min(pieceBytes, bytes - at));
   }
 
   async #put(): Promise<void> {
@@ -177,7 +229,8 @@ export class Shipment implements Destination {
   async #complete(): Promise<void> {
     for (let attempt = 1; ; attempt++)
       try {
-        await this.#completeOnce();
+        // Unless this upload has become the object, another one of them may be it.
+        if (await this.#completeOnce()) await this.#abortAbandoned();
         return;
       } catch (error) {
         const isFinal = error instanceof StoreError && (error.code === 'changed' || error.code === 'unusable');
@@ -186,11 +239,12 @@ export class Shipment implements Destination {
       }
   }
 
-  async #completeOnce(): Promise<void> {
+  /** false: its answer was lost, or another attempt has made the object. */
+  async #completeOnce(): Promise<boolean> {
     const { requests, key } = this.#deps;
     const place = { Bucket: requests.bucket, Key: key, UploadId: this.#upload! };
     const complete = { ...place, MultipartUpload: { Parts: this.#parts } };
-    await this.#writeOnce((condition) =>
+    return this.#writeOnce((condition) =>
       requests.run((s3, attempt) => s3.completeMultipartUpload({ ...complete, ...condition }, attempt), {
         repeatsConflict: false,
       }),
@@ -198,27 +252,39 @@ export class Shipment implements Destination {
   }
 
   async #sendAgain(): Promise<void> {
-    const { requests, key } = this.#deps;
-    const old = { Bucket: requests.bucket, Key: key, UploadId: this.#upload! };
-    await requests.run((s3, attempt) => s3.abortMultipartUpload(old, attempt), brief).catch(() => {});
+    const old = this.#upload!;
+    await this.#abort(old).catch(() => this.#abandoned.push(old));
     this.#upload = null;
     this.#shipped = 0;
     this.#parts.length = 0;
     await this.#shipAll();
   }
 
+  async #abort(UploadId: string): Promise<void> {
+    const { requests, key } = this.#deps;
+    const place = { Bucket: requests.bucket, Key: key, UploadId };
+    await requests.run((s3, attempt) => s3.abortMultipartUpload(place, attempt), brief);
+  }
+
+  /** Tried once more; what the store still does not abort is left to the operator. */
+  async #abortAbandoned(): Promise<void> {
+    for (const upload of this.#abandoned.splice(0)) await this.#abort(upload).catch(() => {});
+  }
+
   /**
    * Never over an object that exists. An answer that was lost makes the repeated request fail, because the first one has
-   * succeeded: the object that is there decides, whose id no other file has.
+   * succeeded: the object that is there decides, whose id no other file has. Whether the store has answered that it has written it.
    */
-  async #writeOnce(write: (condition: { IfNoneMatch?: '*' }) => Promise<unknown>): Promise<void> {
+  async #writeOnce(write: (condition: { IfNoneMatch?: '*' }) => Promise<unknown>): Promise<boolean> {
     const condition = await this.#deps.conditions.forNew();
     if (condition === null) await this.#requireNone();
     try {
       await write(condition ?? {});
+      return true;
     } catch (error) {
       if (error instanceof StoreError && error.code === 'unavailable') throw error;
       if ((await this.#sizeStored()) !== this.#written) throw error;
+      return false;
     }
   }
 
@@ -257,6 +323,14 @@ export class Shipment implements Destination {
     }
     return memory;
   }
+}
+
+/**
+ * Bytes of the part behind those that were sent: how large the file becomes is not known, and a store takes 1,000 parts (OpenStack
+ * Swift) or 10,000. 1,000 of them hold 1.3 TiB where the first ones have 5 MiB, and no more than a hundredth of the file is in one.
+ */
+export function partBytesAfter(sentBytes: number, partBytes: number): number {
+  return Math.max(partBytes, Math.min(mostPartBytes, Math.floor(sentBytes / equalParts)));
 }
 
 export function digestOf(body: Buffer): string {

@@ -1,5 +1,6 @@
 /** Uploads in parts that were neither completed nor aborted: those in progress, and those of processes that died. */
 import { StoreError, type UnfinishedUpload } from '../blobstore.js';
+import { readPages } from './pages.js';
 import type { S3Requests } from './requests.js';
 
 interface Part {
@@ -18,8 +19,8 @@ export class Unfinished {
   async *list(): AsyncGenerator<UnfinishedUpload, void, void> {
     const { prefix } = this.#requests;
     for await (const { key, upload, begunAtMs } of this.#list(prefix)) {
-      const id = /^([0-9a-f]{2})\/(\1[0-9a-f]{30})$/.exec(key.slice(prefix.length))?.[2];
-      if (id !== undefined) yield { id, upload, begunAtMs };
+      const id = idOf(key.slice(prefix.length));
+      if (id !== null) yield { id, upload, begunAtMs };
     }
   }
 
@@ -40,13 +41,25 @@ export class Unfinished {
     return true;
   }
 
+  /** true also of one that is not there any more. */
+  async hasParts(Key: string, UploadId: string): Promise<boolean> {
+    const place = { Bucket: this.#requests.bucket, Key, UploadId };
+    try {
+      const { Parts = [], IsTruncated } = await this.#requests.run((s3, attempt) => s3.listParts(place, attempt));
+      return Parts.length > 0 || IsTruncated === true;
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      return true;
+    }
+  }
+
   async abort(key: string, UploadId: string): Promise<void> {
     const place = { Bucket: this.#requests.bucket, Key: key, UploadId };
     await this.#requests
       .run((s3, attempt) => s3.abortMultipartUpload(place, attempt))
       .catch((error) => {
         // It was completed or aborted meanwhile.
-        if (!(error instanceof StoreError) || (error.code !== 'unusable' && error.code !== 'ENOENT')) throw error;
+        if (!isGone(error)) throw error;
       });
   }
 
@@ -65,30 +78,40 @@ export class Unfinished {
 
   async *#list(prefix: string): AsyncGenerator<{ key: string; upload: string; begunAtMs: number }, void, void> {
     const place = { Bucket: this.#requests.bucket, Prefix: prefix };
-    for (let after = {}; ; ) {
-      const page = { ...place, ...after };
-      const found = await this.#requests.run((s3, attempt) => s3.listMultipartUploads(page, attempt));
-      for (const { Key = '', UploadId = '', Initiated } of found.Uploads ?? [])
+    const pages = readPages(
+      this.#requests,
+      (s3, after, attempt) => s3.listMultipartUploads({ ...place, ...after }, attempt),
+      ({ NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker }) =>
+        KeyMarker === undefined ? null : { KeyMarker, ...(UploadIdMarker && { UploadIdMarker }) },
+    );
+    for await (const { Uploads = [] } of pages)
+      for (const { Key = '', UploadId = '', Initiated } of Uploads)
         yield { key: Key, upload: UploadId, begunAtMs: Initiated?.getTime() ?? 0 };
-      const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = found;
-      if (IsTruncated !== true || NextKeyMarker === undefined) return;
-      after = { KeyMarker: NextKeyMarker, ...(NextUploadIdMarker && { UploadIdMarker: NextUploadIdMarker }) };
-    }
   }
 
   /** From the first one up to a gap. */
   async #listParts(Key: string, UploadId: string): Promise<Part[]> {
     const parts: Part[] = [];
     const place = { Bucket: this.#requests.bucket, Key, UploadId };
-    for (let after = {}; ; ) {
-      const page = { ...place, ...after };
-      const found = await this.#requests.run((s3, attempt) => s3.listParts(page, attempt));
-      for (const { PartNumber = 0, ETag = '', Size = 0 } of found.Parts ?? []) {
+    const pages = readPages(
+      this.#requests,
+      (s3, after, attempt) => s3.listParts({ ...place, ...after }, attempt),
+      ({ NextPartNumberMarker: PartNumberMarker }) => (PartNumberMarker === undefined ? null : { PartNumberMarker }),
+    );
+    for await (const page of pages)
+      for (const { PartNumber = 0, ETag = '', Size = 0 } of page.Parts ?? []) {
         if (PartNumber !== parts.length + 1) return parts;
         parts.push({ PartNumber, ETag, bytes: Size });
       }
-      if (found.IsTruncated !== true || found.NextPartNumberMarker === undefined) return parts;
-      after = { PartNumberMarker: found.NextPartNumberMarker };
-    }
+    return parts;
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof StoreError && (error.code === 'unusable' || error.code === 'ENOENT');
+}
+
+/** The id of the blob with this key, without the prefix; null: none has it. */
+export function idOf(key: string): string | null {
+  return /^([0-9a-f]{2})\/(\1[0-9a-f]{30})$/.exec(key)?.[2] ?? null;
 }

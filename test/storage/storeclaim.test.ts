@@ -25,6 +25,7 @@ function storeWith(ids: string[], installation: string | null = null) {
       for (const id of state.ids) if (id.startsWith(start)) yield { id, size: 1, mtimeMs: 0 };
     },
     async *listUnfinished() {},
+    removeProbes: async () => {},
     remove: async (id: string) => {
       state.ids = state.ids.filter((each) => each !== id);
     },

@@ -15,6 +15,8 @@ export interface StorePlace extends Omit<TestStore, 'paths'> {
   store: BlobStore;
   proxy: StoreProxy;
   prefix: string;
+  /** The file of each key. */
+  keyFiles: { id: string; secret: string };
   /** The whole plaintext. */
   read(id: string): Promise<Buffer>;
 }
@@ -24,12 +26,13 @@ let prefixes = 0;
 export async function openStorePlace(
   t: Scope,
   swift: Swift,
-  { retrySeconds = 3, secret }: { retrySeconds?: number; secret?: string } = {},
+  { retrySeconds = 3, secret, partBytes }: { retrySeconds?: number; secret?: string; partBytes?: number } = {},
 ): Promise<StorePlace> {
   const proxy = await startStoreProxy(t, swift);
   const prefix = `prefix-${prefixes++}`;
   const named = swift.settings(prefix, { endpoint: proxy.endpoint, ...(secret !== undefined && { secret }) });
-  const store = openStore(settingsSchema.parse({ ...named, blobRetrySeconds: retrySeconds }))!;
+  const settings = settingsSchema.parse({ ...named, blobRetrySeconds: retrySeconds });
+  const store = openStore({ ...settings, ...(partBytes !== undefined && { blobPartBytes: partBytes }) })!;
   t.after(() => store.close());
   const base = await createStore(t);
   const paths = { ...base.paths, store };
@@ -50,5 +53,6 @@ export async function openStorePlace(
     await reader.close();
     return Buffer.concat(pieces);
   };
-  return { ...base, paths, seal, store, proxy, prefix, read };
+  const keyFiles = { id: String(named.blobAccessKey), secret: String(named.blobSecretKey) };
+  return { ...base, paths, seal, store, proxy, prefix, keyFiles, read };
 }

@@ -32,12 +32,13 @@ export interface Swift {
 
 export const bucket = 'dropslot-test';
 
-/** A server with an empty bucket. */
-export async function startSwift(scope: Scope): Promise<Swift> {
+/** A server with an empty bucket. `limits`: settings of its S3 API, such as `max_upload_part_num`. */
+export async function startSwift(scope: Scope, limits: Record<string, number> = {}): Promise<Swift> {
   silenceStoreClient();
   const folder = temporaryFolder(scope);
   const script = new URL('swiftserver.py', import.meta.url).pathname;
-  const child = spawn(python, [script, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const named = Object.entries(limits).map(([name, value]) => `${name} = ${value}`);
+  const child = spawn(python, [script, folder, '0', ...named], { stdio: ['pipe', 'pipe', 'inherit'] });
   scope.after(async () => {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
@@ -88,13 +89,26 @@ export interface Passing {
   headers: IncomingMessage['headers'];
   /** Of the store's answer; null: there is none, and the request is sent once more. */
   status: number | null;
+  /** The body, in the place of the store. */
+  take(): Promise<Buffer>;
 }
 
 /**
  * `cut`: the connection ends before the request arrives. `lost`: after the store has answered, and without the answer. `trickle`: the answer
- * comes byte by byte. A number, or one with a name: the answer is this error.
+ * comes byte by byte. A number, or one with a name: the answer is this error. One with a body: the answer is this.
  */
-export type Trouble = 'pass' | 'cut' | 'lost' | 'hang' | 'trickle' | 500 | 503 | { status: number; name: string };
+export type Trouble = 'pass' | 'cut' | 'lost' | 'hang' | 'trickle' | 500 | 503 | Named | Answer;
+
+interface Named {
+  status: number;
+  name: string;
+}
+
+interface Answer {
+  status: number;
+  body: string;
+  headers?: Record<string, string>;
+}
 
 const trickleMs = 100;
 
@@ -125,10 +139,12 @@ export async function startStoreProxy(scope: Scope, store: Pick<Swift, 'port'>):
     if (trouble === 'cut') return void incoming.socket.destroy();
     if (trouble === 'hang') return;
     if (typeof trouble === 'number' || typeof trouble === 'object') {
-      const { status, name } = typeof trouble === 'number' ? { status: trouble, name: 'InternalError' } : trouble;
+      const named = typeof trouble === 'number' ? { status: trouble, name: 'InternalError' } : trouble;
+      const { status, body, headers } =
+        'body' in named ? named : { ...named, body: errorBody(named.name), headers: {} };
       incoming.resume();
-      response.writeHead(status, { 'content-type': 'application/xml' });
-      response.end(`<Error><Code>${name}</Code><Message>made by a test</Message></Error>`);
+      response.writeHead(status, { 'content-type': 'application/xml', ...headers });
+      response.end(body);
       return;
     }
     const { method, headers, url } = incoming;
@@ -194,6 +210,10 @@ export async function startStoreProxy(scope: Scope, store: Pick<Swift, 'port'>):
   };
 }
 
+export function errorBody(name: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${name}</Code><Message>made by a test</Message></Error>`;
+}
+
 async function trickle(from: IncomingMessage, socket: Socket): Promise<void> {
   const { statusCode, headers } = from;
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -205,7 +225,8 @@ async function trickle(from: IncomingMessage, socket: Socket): Promise<void> {
   }
 }
 
-function describe({ method = '', url = '', headers }: IncomingMessage): Passing {
+function describe(incoming: IncomingMessage): Passing {
+  const { method = '', url = '', headers } = incoming;
   const query = new URL(url, 'http://store').searchParams;
   const named: [boolean, string][] = [
     [method === 'POST' && query.has('uploads'), 'CreateMultipartUpload'],
@@ -220,5 +241,6 @@ function describe({ method = '', url = '', headers }: IncomingMessage): Passing 
     [method === 'GET' && query.has('list-type'), 'ListObjects'],
     [method === 'GET', 'GetObject'],
   ];
-  return { method, url, headers, action: named.find(([isIt]) => isIt)?.[1] ?? method, status: null };
+  const action = named.find(([isIt]) => isIt)?.[1] ?? method;
+  return { method, url, headers, action, status: null, take: () => buffer(incoming) };
 }

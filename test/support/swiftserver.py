@@ -1,6 +1,7 @@
 """OpenStack Swift with its S3 API on loopback: account, container, object and proxy server in one process, for tests.
 
-usage: /usr/bin/python3 swiftserver.py FOLDER [PORT]    prints "ready PORT" once it serves; FOLDER is its own, with extended attributes
+usage: /usr/bin/python3 swiftserver.py FOLDER [PORT [NAME=VALUE ...]]    prints "ready PORT" once it serves; FOLDER is its own, with extended
+attributes; the values are settings of the S3 API
 """
 import os
 import sys
@@ -16,6 +17,7 @@ from paste.deploy import loadapp  # noqa: E402
 
 folder = os.path.abspath(sys.argv[1])
 port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+named = "\n".join(sys.argv[3:])
 kinds = ("account", "container", "object")
 sockets = {kind: listen(("127.0.0.1", 0)) for kind in kinds}
 sockets["proxy"] = listen(("127.0.0.1", port), reuse_port=False)
@@ -59,10 +61,12 @@ use = egg:swift#s3api
 s3_acl = false
 dns_compliant_bucket_names = true
 allow_multipart_uploads = true
+{named}
 [filter:tempauth]
 use = egg:swift#tempauth
 user_test_tester = testing .admin
 user_test_reader = reading
+user_test_second = testing .admin
 [filter:copy]
 use = egg:swift#copy
 [filter:bulk]
@@ -70,6 +74,7 @@ use = egg:swift#bulk
 [filter:slo]
 use = egg:swift#slo
 min_segment_size = 1
+rate_limit_under_size = 0
 """,
 )
 

@@ -92,11 +92,12 @@ test('a key file that was replaced counts five minutes later, without a restart'
   t.after(() => store.close());
   await store.stat('x');
   writeKeys(folder, 'AKID4');
-  const { now } = Date;
-  t.mock.method(Date, 'now', () => now() + 5 * 60_000);
   await store.stat('x');
-  // The client may still sign this one with the old key, and reads the files meanwhile.
+  const { now } = performance;
+  t.mock.method(performance, 'now', () => now.call(performance) + 5 * 60_000);
   await store.stat('x');
-  assert.equal(noted[0]?.key, 'AKID3');
-  assert.equal(noted.at(-1)?.key, 'AKID4');
+  assert.deepEqual(
+    noted.map(({ key }) => key),
+    ['AKID3', 'AKID3', 'AKID4'],
+  );
 });
