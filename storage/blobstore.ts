@@ -54,8 +54,8 @@ export interface BlobStore {
   remove(id: string): Promise<void>;
   /** Those whose ids begin so; without that all. */
   list(start?: string): AsyncIterable<StoredBlob>;
-  /** Puts a new header in the place of the first bytes; the rest is copied inside the store. */
-  replaceHeader(id: string, oldBytes: number, header: Buffer): Promise<void>;
+  /** Puts a new header in the place of the old one; the rest is copied inside the store. `changed`: it has another one by now. */
+  replaceHeader(id: string, old: Buffer, header: Buffer): Promise<void>;
   /** Adds a sealed file from the local disk, in the place of one of the same id. `isNew`: there is none. */
   add(id: string, path: string, isNew?: boolean): Promise<void>;
   listUnfinished(): AsyncIterable<UnfinishedUpload>;

@@ -115,8 +115,8 @@ export class ObjectStore implements BlobStore {
     }
   }
 
-  replaceHeader(id: string, oldBytes: number, header: Buffer): Promise<void> {
-    return replaceHeader(this.#requests, this.#keyOf(id), oldBytes, header);
+  replaceHeader(id: string, old: Buffer, header: Buffer): Promise<void> {
+    return replaceHeader(this.#requests, this.#keyOf(id), old, header);
   }
 
   async add(id: string, path: string, isNew = false): Promise<void> {
