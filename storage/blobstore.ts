@@ -35,6 +35,14 @@ export interface Spool {
   remove(): Promise<void>;
 }
 
+/** How long a look at the store may take; default: as long as requests are repeated. */
+export interface Look {
+  /** Ends it. */
+  signal?: AbortSignal;
+  /** 0: each request is sent once. */
+  retryMs?: number;
+}
+
 /** Every method throws StoreError; `ENOENT` as its code: no such blob. */
 export interface BlobStore {
   /** For messages: `s3://bucket/prefix`. */
@@ -49,7 +57,7 @@ export interface BlobStore {
    */
   open(id: string, signal?: AbortSignal): Promise<DiskFile>;
   /** null: no such blob. */
-  stat(id: string): Promise<{ size: number; mtimeMs: number } | null>;
+  stat(id: string, look?: Look): Promise<{ size: number; mtimeMs: number } | null>;
   /** Succeeds when there is none. */
   remove(id: string): Promise<void>;
   /** Those whose ids begin so; without that all. */
@@ -60,12 +68,12 @@ export interface BlobStore {
   add(id: string, path: string, isNew?: boolean): Promise<void>;
   listUnfinished(): AsyncIterable<UnfinishedUpload>;
   /** Bytes from the start that the store has of an unfinished upload; 0: there is none. */
-  measureUnfinished(id: string): Promise<number>;
+  measureUnfinished(id: string, look?: Look): Promise<number>;
   /** Makes a blob of the bytes that the store has of an unfinished upload. false: there is none. */
   completeUnfinished(id: string): Promise<boolean>;
   abortUnfinished(unfinished: Pick<UnfinishedUpload, 'id' | 'upload'>): Promise<void>;
   /** Removes the blob, or what there is of it, of an upload that no server goes on with. */
-  forget(id: string): Promise<void>;
+  forget(id: string, look?: Look): Promise<void>;
   /** The id of the installation that the files belong to; null: none is noted. */
   readInstallation(): Promise<string | null>;
   /** @throws StoreError `foreign` when another one has noted its own meanwhile */
