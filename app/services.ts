@@ -33,6 +33,7 @@ import type { ProgramHooks } from './hookcalls.js';
 import { startImporterPool } from './importerpool.js';
 import { removeStaleNotes, watchMove } from './movewatch.js';
 import { provision } from './provision.js';
+import { watchSpools } from './spoolwatch.js';
 import { recordStartAndStop } from './startaudit.js';
 import { startWorkerPool, type WorkerView } from './workerpool.js';
 
@@ -126,6 +127,7 @@ async function start(
   opened.push(await recordStartAndStop(workplace, logger));
   for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });
   await greetStore(workplace, logger);
+  if (workplace.paths.store !== undefined) opened.push(watchSpools(workplace, logger).stop);
   const { hostKeys } = await provision(workplace, logger);
   await host?.onOpen(workplace);
   let countConnections = () => 0;

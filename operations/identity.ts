@@ -14,7 +14,7 @@ import { keyIdOf, keyIdsOf, typeOfRecipient } from '../keys/master/orgidentity.j
 import { removePartials } from '../storage/partials.js';
 import { OperationError } from './error.js';
 import { countBusyRuns } from './identityrotation.js';
-import { atKeys } from './keylock.js';
+import { atSharedKeys } from './keylock.js';
 import { lockOrganization, type Workplace } from './workplace.js';
 
 export interface ExportedIdentity {
@@ -86,7 +86,7 @@ export interface DestroyedIdentity {
  * @throws OperationError `refused` when it is destroyed already, or while an import of it runs
  */
 export async function destroyIdentity(workplace: Workplace, orgId: string): Promise<DestroyedIdentity> {
-  return atKeys(workplace, async () => {
+  return atSharedKeys(workplace, async () => {
     const { control } = workplace;
     const { recipient } = await workplace.org(orgId);
     if ((await countBusyRuns(workplace, orgId)) > 0) throw importRuns(orgId);

@@ -29,7 +29,7 @@ import { partialPath } from '../storage/partials.js';
 import { isFileOpenedBy, type RewrapStep, rewrapBlob, sweepRewraps } from '../storage/rewrap.js';
 import { recoverUnsynced, settleUnsynced, unsyncedPlaceOf } from '../storage/unsynced.js';
 import { OperationError } from './error.js';
-import { atKeys } from './keylock.js';
+import { atSharedKeys, type RequireKeys } from './keylock.js';
 import { lockOrganization, type Workplace } from './workplace.js';
 
 /** The steps that a crash can follow: the new identity seals, a batch of files is rewrapped and recorded, all is proven. */
@@ -63,7 +63,7 @@ const graceMs = 5 * 60_000;
 
 /** @throws OperationError, KeyError; SpaceError `failed` when the disk fails */
 export async function rotateIdentity(workplace: Workplace, orgId: string, options: RotationOptions): Promise<Rotation> {
-  return atKeys(workplace, async () => {
+  return atSharedKeys(workplace, async (requireKeys) => {
     if (workplace.paths.store === undefined) await sweepRewraps(workplace.paths);
     const org = await beginRotation(workplace, orgId);
     await options.onStep?.('begun');
@@ -78,9 +78,10 @@ export async function rotateIdentity(workplace: Workplace, orgId: string, option
     // Only then each upload that began before has a file: small ones are in memory at first.
     if (!rotation.isFinished) await sleep(Math.min(options.waitMs, 4 * unseenMs));
     for (const deadline = performance.now() + options.waitMs; !rotation.isFinished; await sleep(lookEveryMs)) {
-      await rewrapFiles(workplace, org, rotation, options);
+      await rewrapFiles(workplace, org, rotation, { ...options, requireKeys });
       const { missing, damaged } = rotation.left;
       if (missing.length + damaged.length > 0) break;
+      await requireKeys();
       await finishRotation(workplace, org, rotation, options);
       if (performance.now() >= deadline) break;
     }
@@ -140,7 +141,7 @@ async function rewrapFiles(
   workplace: Workplace,
   org: Org,
   rotation: Rotation,
-  options: RotationOptions,
+  options: RotationOptions & { requireKeys: RequireKeys },
 ): Promise<void> {
   const { control, paths } = workplace;
   const identities = await workplace.identity(org);
@@ -151,6 +152,7 @@ async function rewrapFiles(
   for (let after: string | null = null; ; ) {
     const page = await listSealedTo(control.read, org.id, oldKeyIds(org), after, limit);
     if (page.length === 0) return;
+    await options.requireKeys();
     const batch: Rewrapped[] = [];
     await settleUnsynced(
       unsyncedPlaceOf(control, paths),

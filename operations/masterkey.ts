@@ -19,7 +19,7 @@ import {
 import { keyIdOf, openOrgIdentity, openSealedIdentity } from '../keys/master/orgidentity.js';
 import { resealText, sealText } from '../keys/master/sealedtext.js';
 import { OperationError } from './error.js';
-import { atKeys } from './keylock.js';
+import { atSharedKeys } from './keylock.js';
 import type { Workplace } from './workplace.js';
 
 /** The steps of a rotation, any of which a crash can follow: the new key is in the file beside the old one, all is sealed to it, the old one is kept. */
@@ -50,11 +50,12 @@ export async function rotateMaster(
   workplace: Workplace,
   onStep: (step: MasterStep) => void | Promise<void> = () => {},
 ): Promise<MasterRotation> {
-  return atKeys(workplace, async () => {
+  return atSharedKeys(workplace, async (requireKeys) => {
     const [newest, ...older] = await beginMaster(workplace);
     await onStep('added');
     const resealed = await resealAll(workplace, newest!, older);
     await onStep('resealed');
+    await requireKeys();
     const oldKeyFiles: string[] = [];
     if (isReplaceable(workplace)) {
       for (const old of older) {

@@ -10,6 +10,7 @@ import type { AheadShare } from './readahead.js';
 import { BlobReader } from './sealedreader.js';
 import { BlobWriter, type PartialSecret, type SealedBlob } from './sealedwriter.js';
 import type { SealingThreads } from './sealingpool.js';
+import { openSpool } from './spools.js';
 import { SpaceError } from './types.js';
 
 /** A blob's path; subfolders named by the first two letters of the ids keep folders small. */
@@ -60,8 +61,8 @@ export async function createBlob(
       return new BlobWriter(smallDestination(place, create, unsyncedBytes), header, sealingThreads, paths.placeNumber);
     }
     const file = await createFile(disk, paths.partials, partialPath);
-    const spool = { file, remove: () => disk.remove(partialPath) };
-    const destination = paths.store?.begin(id, spool, recipient) ?? fileDestination(place, file);
+    const destination =
+      paths.store?.begin(id, openSpool(disk, partialPath, file), recipient) ?? fileDestination(place, file);
     return new BlobWriter(destination, header, sealingThreads, paths.placeNumber);
   } catch (cause) {
     throw new SpaceError('failed', `a new blob can't be created: ${(cause as Error).message}`, { cause });

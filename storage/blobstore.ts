@@ -35,6 +35,14 @@ export interface Spool {
   remove(): Promise<void>;
 }
 
+/** How long a look at the store may take; default: as long as requests are repeated. */
+export interface Look {
+  /** Ends it. */
+  signal?: AbortSignal;
+  /** 0: each request is sent once. */
+  retryMs?: number;
+}
+
 /** Every method throws StoreError; `ENOENT` as its code: no such blob. */
 export interface BlobStore {
   /** For messages: `s3://bucket/prefix`. */
@@ -49,25 +57,25 @@ export interface BlobStore {
    */
   open(id: string, signal?: AbortSignal): Promise<DiskFile>;
   /** null: no such blob. */
-  stat(id: string): Promise<{ size: number; mtimeMs: number } | null>;
+  stat(id: string, look?: Look): Promise<{ size: number; mtimeMs: number } | null>;
   /** Succeeds when there is none. */
   remove(id: string): Promise<void>;
   /** Those whose ids begin so; without that all. */
   list(start?: string): AsyncIterable<StoredBlob>;
-  /** Puts a new header in the place of the first bytes; the rest is copied inside the store. */
-  replaceHeader(id: string, oldBytes: number, header: Buffer): Promise<void>;
+  /** Puts a new header in the place of the old one; the rest is copied inside the store. `changed`: it has another one by now. */
+  replaceHeader(id: string, old: Buffer, header: Buffer): Promise<void>;
   /** Adds a sealed file from the local disk, in the place of one of the same id. `isNew`: there is none. */
   add(id: string, path: string, isNew?: boolean): Promise<void>;
   listUnfinished(): AsyncIterable<UnfinishedUpload>;
   /** Bytes from the start that the store has of an unfinished upload; 0: there is none. */
-  measureUnfinished(id: string): Promise<number>;
+  measureUnfinished(id: string, look?: Look): Promise<number>;
   /** Makes a blob of the bytes that the store has of an unfinished upload. false: there is none. */
   completeUnfinished(id: string): Promise<boolean>;
   /** false: the upload is there, and no byte of it. */
   hasParts(unfinished: Pick<UnfinishedUpload, 'id' | 'upload'>): Promise<boolean>;
   abortUnfinished(unfinished: Pick<UnfinishedUpload, 'id' | 'upload'>): Promise<void>;
   /** Removes the blob, or what there is of it, of an upload that no server goes on with. */
-  forget(id: string): Promise<void>;
+  forget(id: string, look?: Look): Promise<void>;
   /** The id of the installation that the files belong to; null: none is noted. */
   readInstallation(): Promise<string | null>;
   /** @throws StoreError `foreign` when another one has noted its own meanwhile */

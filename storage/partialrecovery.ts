@@ -2,6 +2,7 @@
 import { keepLeftPartial } from '../db/control/partiallease.js';
 import { deletePartial, listAllPartials, listPartialIds, type PartialRow } from '../db/control/partials.js';
 import { loadNodeKey } from '../keys/master/nodekey.js';
+import { loadPartialKey } from '../keys/master/partialkey.js';
 import { systemDisk } from './disk.js';
 import { openPartial, type PartialPlace, partialPath, removePartials } from './partials.js';
 import { SpaceError } from './types.js';
@@ -29,7 +30,10 @@ export async function recoverPartials(place: RecoveryPlace): Promise<Recovered> 
   const { control, paths, isAlone, disk = systemDisk } = place;
   const recovered: Recovered = { kept: 0, removed: 0 };
   if (paths.store !== undefined)
-    return { kept: 0, removed: place.process === undefined ? await removeSpools(place) : 0 };
+    return {
+      kept: 0,
+      removed: await (place.process === undefined ? removeSpools(place) : removeSpoolsOf(place, place.process)),
+    };
   const node = await loadNodeKey(paths);
   const rows =
     node === null
@@ -59,6 +63,15 @@ async function removeSpools({ paths, isAlone, idleSince, disk = systemDisk }: Re
     removed++;
   }
   return removed;
+}
+
+/** Their rows stay: the next look at one takes the upload over, with the bytes in the store. */
+async function removeSpoolsOf(place: RecoveryPlace, process: string): Promise<number> {
+  const { control, paths, disk = systemDisk } = place;
+  const key = await loadPartialKey(place);
+  const rows = key === null ? [] : await listAllPartials(control.read, { node: key.recipient, process });
+  for (const { id } of rows) await disk.remove(partialPath(paths, id));
+  return rows.length;
 }
 
 async function recover(place: RecoveryPlace, row: PartialRow, recovered: Recovered): Promise<void> {

@@ -14,12 +14,15 @@ import type { NodeKey } from '../keys/master/nodekey.js';
 import { loadPartialKey } from '../keys/master/partialkey.js';
 import { parseIdentity, parseRecipient } from '../keys/master/x25519.js';
 import type { ReadOptions } from './blobs.js';
-import type { BlobStore, StorePaths } from './blobstore.js';
+import { type BlobStore, type Look, StoreError, type StorePaths } from './blobstore.js';
 import { chunkBytes, sealedChunkBytes } from './chunk.js';
 import { type Disk, type DiskFile, systemDisk } from './disk.js';
 import { splitPath } from './path.js';
 import { BlobReader } from './sealedreader.js';
 import { SpaceError } from './types.js';
+
+/** A listing waits no longer for the store, however many uploads were left in a folder. */
+const soonMs = 2_000;
 
 export interface PartialPlace {
   control: Db;
@@ -31,15 +34,26 @@ export function partialPath(paths: Pick<Paths, 'partials'>, id: string): string 
   return join(paths.partials, id);
 }
 
-/** The partial at a path that this node can resume; null: none. */
+/** The partial at a path that this node can resume; null: none. @throws StoreError when a dead server has left one, and the store is away */
 export async function findOwnPartial(place: PartialPlace, org: string, path: string): Promise<PartialRow | null> {
   const { dir, name } = splitPath(path);
-  await takeOver(place, org, dir, name);
+  await takeOver(place, org, {}, dir, name);
+  return findTaken(place, org, path);
+}
+
+/** As findOwnPartial, for one that is only shown: without those that the store does not answer for now. */
+export async function findShownPartial(place: PartialPlace, org: string, path: string): Promise<PartialRow | null> {
+  const { dir, name } = splitPath(path);
+  await takeOverSoon(place, org, dir, name);
+  return findTaken(place, org, path);
+}
+
+async function findTaken(place: PartialPlace, org: string, path: string): Promise<PartialRow | null> {
   const row = await findPartial(place.control.read, org, path);
   return row !== null && row.node === (await nodeOf(place)) ? row : null;
 }
 
-/** As listPartials, those of this node. */
+/** As listPartials, those of this node, without those that the store does not answer for now. */
 export async function listOwnPartials(
   place: PartialPlace,
   org: string,
@@ -47,7 +61,7 @@ export async function listOwnPartials(
   afterName: string | null,
   limit: number,
 ): Promise<PartialRow[]> {
-  await takeOver(place, org, dir);
+  await takeOverSoon(place, org, dir);
   const rows = await listPartials(place.control.read, org, dir, afterName, limit);
   if (rows.length === 0) return rows;
   const node = await nodeOf(place);
@@ -82,9 +96,10 @@ export async function removePartials(
     disk = systemDisk,
   }: Pick<PartialPlace, 'control' | 'disk'> & { paths: Pick<Paths, 'partials'> & StorePaths },
   ids: readonly string[],
+  look: Look = {},
 ): Promise<void> {
   for (const id of ids) {
-    if (paths.store !== undefined && (await findBlob(control.read, id)) === null) await paths.store.forget(id);
+    if (paths.store !== undefined && (await findBlob(control.read, id)) === null) await paths.store.forget(id, look);
     await disk.remove(partialPath(paths, id));
   }
 }
@@ -93,20 +108,34 @@ export async function removePartials(
  * With an object store: keeps the uploads at a path, or in a folder, that servers left which died. Not before their leases have
  * expired: until then such a server may be alive.
  */
-async function takeOver(place: PartialPlace, org: string, dir: string, name?: string): Promise<void> {
+async function takeOver(place: PartialPlace, org: string, look: Look, dir: string, name?: string): Promise<void> {
   const { control, paths } = place;
   if (paths.store === undefined) return;
   for (const row of await listDeadPartials(control.read, org, dir, name)) {
-    const size = readableBytes(row, await measureStored(paths.store, row.id));
+    const size = readableBytes(row, await measureStored(paths.store, row.id, look));
     const forgotten = await control.transact((tx) => takeOverPartial(tx, row, size));
-    if (forgotten !== null) await removePartials(place, forgotten);
+    if (forgotten !== null) await removePartials(place, forgotten, look);
+  }
+}
+
+/** As takeOver, as far as the store answers at once: the rest waits for the next look. Bytes that it can't remove now are left to the daily sweep. */
+async function takeOverSoon(place: PartialPlace, org: string, dir: string, name?: string): Promise<void> {
+  if (place.paths.store === undefined) return;
+  const end = new AbortController();
+  const timer = setTimeout(() => end.abort(), soonMs);
+  try {
+    await takeOver(place, org, { signal: end.signal, retryMs: 0 }, dir, name);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 /** Sealed bytes of an unfinished upload, or of the object that it became before its server died. */
-async function measureStored(store: BlobStore, id: string): Promise<number> {
-  const sent = await store.measureUnfinished(id);
-  return sent > 0 ? sent : ((await store.stat(id))?.size ?? 0);
+async function measureStored(store: BlobStore, id: string, look: Look): Promise<number> {
+  const sent = await store.measureUnfinished(id, look);
+  return sent > 0 ? sent : ((await store.stat(id, look))?.size ?? 0);
 }
 
 /** Plaintext bytes of whole chunks, but of a last one, which was sealed as such where nothing follows it. */

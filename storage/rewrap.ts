@@ -89,7 +89,7 @@ async function rewrapStored(
     const header = await scanHeader(file, (start) => rewrapHeader(start, keys.identities, keys.recipient));
     if ((await openHeader(header.bytes, keys.identity)) === null) throw new Error('the new header does not open');
     await onStep('written');
-    await store.replaceHeader(id, header.old.length, header.bytes);
+    await store.replaceHeader(id, header.old, header.bytes);
     await (await openBlob(paths, id, keys.identity)).close();
     await onStep('moved');
     return { kind: 'sealed', sealedSize: size - header.old.length + header.bytes.length, isNew: true };

@@ -22,7 +22,7 @@ import { keyIdsOf } from '../keys/master/orgidentity.js';
 import { openBlobOf } from './blobs.js';
 import { placesOf, type StorePaths } from './blobstore.js';
 import { asSpaceError } from './failure.js';
-import { findOwnPartial, listOwnPartials, openPartial } from './partials.js';
+import { findOwnPartial, findShownPartial, listOwnPartials, openPartial } from './partials.js';
 import { checkPath, compareNames, isFixed, isReadOnly, joinPath, requireWritable, splitPath } from './path.js';
 import type { AheadShare } from './readahead.js';
 import type { BlobReader } from './sealedreader.js';
@@ -241,7 +241,7 @@ class OrgSpace implements Space {
     const row = await findEntry(this.#deps.control.read, this.org, path);
     if (row !== null) return toEntry(row);
     if (isFixed(path)) return this.#fixedFolder(path);
-    const partial = await findOwnPartial(this.#deps, this.org, path);
+    const partial = await findShownPartial(this.#deps, this.org, path);
     if (partial !== null) return toPartialEntry(partial);
     const moved = await findMoved(this.#deps.control.read, this.org, path, this.#deps.now());
     if (moved !== null) return toMovedEntry(moved);

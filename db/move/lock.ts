@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.js';
 import { DatabaseError, isConflict } from '../error.js';
+import { type Claim, stayAwake, takeClaim } from '../postgres/claim.js';
 import { liftTimeLimits } from '../postgres/limits.js';
 import { listTables } from './tables.js';
 
@@ -19,8 +20,6 @@ interface Writable {
 
 /** In all. */
 const waitMs = 60_000;
-/** The half that rests is asked so often: PostgreSQL, or a pooler, would end its transaction, as it should that of a process that stands still. */
-const awakeEveryMs = 2_000;
 /** Shorter than PostgreSQL waits before it looks for a deadlock: this gives way to a writer that waits for one of these tables. */
 const lockTimeoutMs = 500;
 const pauseMs = 200;
@@ -69,63 +68,10 @@ export async function holdStill<T>(
   }
 }
 
-export interface Claim {
-  /** @throws DatabaseError `conflict` when it was lost, as with its connection */
-  require(): Promise<void>;
-  release(): Promise<void>;
-}
-
 /** One move at a time fills or empties a database. null: another one does. On SQLite the lock of the data folder is enough. */
 export async function claimDatabase({ write }: Writable): Promise<Claim | null> {
   if (dialectOf(write) !== 'postgres') return { require: async () => {}, release: async () => {} };
-  const tx = await write.transaction({ readOnly: true });
-  const { rows } = await tx.raw(
-    `SELECT pg_try_advisory_xact_lock(hashtext('dropslot move'), hashtext(current_schema())) AS got`,
-  );
-  if (!rows[0].got) {
-    await tx.rollback();
-    return null;
-  }
-  const awake = stayAwake(tx);
-  return {
-    require: async () => {
-      try {
-        await tx.raw('SELECT 1');
-      } catch (cause) {
-        throw new DatabaseError('conflict', 'the connection that claims the database was lost: repeat the move', {
-          cause,
-        });
-      }
-    },
-    release: async () => {
-      await awake.stop();
-      if (!tx.isCompleted()) await tx.rollback().catch(() => {}); // of a connection that is gone
-    },
-  };
-}
-
-/** Asks a transaction for nothing again and again, so that it is not idle while the work is at the other one. */
-function stayAwake(tx: Knex): { stop(): Promise<void> } {
-  if (dialectOf(tx) !== 'postgres') return { stop: async () => {} };
-  let isAsking = false;
-  let asked: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    if (isAsking) return;
-    isAsking = true;
-    // A transaction that has failed tells that to the work itself.
-    asked = tx.raw('SELECT 1').then(
-      () => {
-        isAsking = false;
-      },
-      () => {},
-    );
-  }, awakeEveryMs).unref();
-  return {
-    stop: () => {
-      clearInterval(timer);
-      return asked;
-    },
-  };
+  return takeClaim(write, 'dropslot move');
 }
 
 function isLocked(cause: unknown): boolean {

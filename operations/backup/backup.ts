@@ -16,7 +16,7 @@ import { hostKeyNames } from '../../keys/host/hostkeys.js';
 import { type Advance, beginPhase, type OnAdvance, shareOf } from '../advance.js';
 import { OperationError } from '../error.js';
 import { formatBytes } from '../format.js';
-import { atKeys } from '../keylock.js';
+import { atSharedKeys } from '../keylock.js';
 import { listUnsettledReports } from '../unsettled.js';
 import type { Workplace } from '../workplace.js';
 import { listWanted } from './copy.js';
@@ -71,7 +71,7 @@ export async function backUp(workplace: Workplace, folder: string, options: Back
 export async function backUpInto(workplace: Workplace, target: Target, options: BackupOptions): Promise<BackupReport> {
   const { onStep = () => {} } = options;
   // A file's header and the key that opens it change together: not while they are copied one after the other.
-  return atKeys(workplace, async () => {
+  return atSharedKeys(workplace, async (requireKeys) => {
     for (let pass = 1; ; pass++) {
       const { copied, missed, wrong, superfluous, installation } = await copyOnce(workplace, target, options);
       if (missed > 0) {
@@ -82,6 +82,7 @@ export async function backUpInto(workplace: Workplace, target: Target, options: 
       const { files, sealedBytes, newFiles, newBytes } = copied;
       const masterKey = await copyKeys(workplace, target, options);
       onStep('keys');
+      await requireKeys();
       await options.beforePublish?.();
       const made = { folder: target.final, files, sealedBytes, masterKey };
       const at = new Date(workplace.now()).toISOString();

@@ -22,7 +22,7 @@ import { requireInUse } from '../../db/move/state.js';
 import { openStore } from '../../storage/s3/openstore.js';
 import { claimStore } from '../../storage/storeclaim.js';
 import { OperationError } from '../error.js';
-import { atKeys } from '../keylock.js';
+import { atKeys, atSharedKeys } from '../keylock.js';
 import { listUnsettledReports } from '../unsettled.js';
 import type { Workplace } from '../workplace.js';
 import { type BlobSides, copyBlob, listSizes } from './blobcopy.js';
@@ -90,7 +90,7 @@ export async function planBlobMove(
  */
 export async function moveBlobs(source: Workplace, to: string, options: BlobMoveOptions): Promise<BlobMoveReport> {
   requirePlaceName(to);
-  return atKeys(source, async () => {
+  return atSharedKeys(source, async () => {
     const found = await readBlobPlace(source.control.read);
     if (found.place === to && source.settings.blobs !== to) {
       // Killed after the switch: only the settings are left to change.

@@ -17,18 +17,19 @@ interface Found {
   etag: string | undefined;
 }
 
-/** @throws StoreError `changed` when the object was changed meanwhile; `ENOENT` */
-export async function replaceHeader(
-  requests: S3Requests,
-  key: string,
-  oldBytes: number,
-  header: Buffer,
-): Promise<void> {
+/**
+ * @param old the header that the object has, as the caller read it
+ * @throws StoreError `changed` when the object has another one, or was changed meanwhile; `ENOENT`
+ */
+export async function replaceHeader(requests: S3Requests, key: string, old: Buffer, header: Buffer): Promise<void> {
   const place = { Bucket: requests.bucket, Key: key };
   const found = await look(requests, key);
   const isWhole = found.size <= wholeBytes;
-  const rest = await readRange(requests, key, oldBytes, isWhole ? found.size : firstBytes, found);
-  const start = Buffer.concat([header, rest]);
+  const read = await readRange(requests, key, isWhole ? found.size : firstBytes, found);
+  // Of another length, it would leave its end before the payload.
+  if (!read.subarray(0, old.length).equals(old))
+    throw new StoreError('changed', `${requests.name}: ${key} has got another header meanwhile`);
+  const start = Buffer.concat([header, read.subarray(old.length)]);
   if (isWhole) {
     const object = { ...place, Body: start, ContentMD5: digestOf(start) };
     await requests.run((s3, attempt) => s3.putObject(object, attempt), { bytes: start.length });
@@ -36,7 +37,7 @@ export async function replaceHeader(
     await writeParts(requests, key, start, found);
   }
   const { size } = await look(requests, key);
-  const expected = found.size - oldBytes + header.length;
+  const expected = found.size - old.length + header.length;
   if (size !== expected)
     throw new StoreError('changed', `${requests.name}: ${key} has ${size} bytes instead of ${expected}`);
 }
@@ -54,16 +55,17 @@ async function requireSame(requests: S3Requests, key: string, { etag }: Found): 
     throw new StoreError('changed', `${requests.name}: ${key} was changed meanwhile`);
 }
 
-async function readRange(requests: S3Requests, Key: string, from: number, end: number, { etag }: Found) {
+/** From the start. */
+async function readRange(requests: S3Requests, Key: string, end: number, { etag }: Found) {
   const condition = etag === undefined ? {} : { IfMatch: etag };
-  const range = { Bucket: requests.bucket, Key, Range: `bytes=${from}-${end - 1}`, ...condition };
+  const range = { Bucket: requests.bucket, Key, Range: `bytes=0-${end - 1}`, ...condition };
   return requests.run(
     async (s3, attempt) => {
       const bytes = Buffer.from(await (await s3.getObject(range, attempt)).Body!.transformToByteArray());
-      if (bytes.length !== end - from) throw new Error('the answer ended early');
+      if (bytes.length !== end) throw new Error('the answer ended early');
       return bytes;
     },
-    { bytes: end - from, isRead: true },
+    { bytes: end, isRead: true },
   );
 }
 

@@ -1,6 +1,6 @@
 /** A bucket of an object store in the place of the folder of sealed files; keys are as the names of files in that folder. */
 import { open } from 'node:fs/promises';
-import { type BlobStore, type Spool, type StoredBlob, StoreError } from '../blobstore.js';
+import { type BlobStore, type Look, type Spool, type StoredBlob, StoreError } from '../blobstore.js';
 import type { Destination } from '../destination.js';
 import type { DiskFile } from '../disk.js';
 import { Conditions } from './conditions.js';
@@ -84,10 +84,10 @@ export class ObjectStore implements BlobStore {
     }
   }
 
-  async stat(id: string): Promise<{ size: number; mtimeMs: number } | null> {
+  async stat(id: string, look: Look = {}): Promise<{ size: number; mtimeMs: number } | null> {
     try {
       const place = { Bucket: this.#requests.bucket, Key: this.#keyOf(id) };
-      const found = await this.#requests.run((s3, attempt) => s3.headObject(place, attempt));
+      const found = await this.#requests.run((s3, attempt) => s3.headObject(place, attempt), look);
       return { size: found.ContentLength ?? 0, mtimeMs: found.LastModified?.getTime() ?? 0 };
     } catch (error) {
       if (error instanceof StoreError && error.code === 'ENOENT') return null;
@@ -96,10 +96,10 @@ export class ObjectStore implements BlobStore {
   }
 
   /** After its last reader in this process. One that is killed before leaves it to the daily sweep. */
-  async remove(id: string): Promise<void> {
+  async remove(id: string, look: Look = {}): Promise<void> {
     const readers = this.#shared.readers.get(id);
     if (readers !== undefined) readers.isDoomed = true;
-    else await this.#delete(id);
+    else await this.#delete(id, look);
   }
 
   async *list(start = ''): AsyncGenerator<StoredBlob, void, void> {
@@ -117,8 +117,8 @@ export class ObjectStore implements BlobStore {
       }
   }
 
-  replaceHeader(id: string, oldBytes: number, header: Buffer): Promise<void> {
-    return replaceHeader(this.#requests, this.#keyOf(id), oldBytes, header);
+  replaceHeader(id: string, old: Buffer, header: Buffer): Promise<void> {
+    return replaceHeader(this.#requests, this.#keyOf(id), old, header);
   }
 
   async add(id: string, path: string, isNew = false): Promise<void> {
@@ -155,8 +155,8 @@ export class ObjectStore implements BlobStore {
     return this.#unfinished.list();
   }
 
-  measureUnfinished(id: string): Promise<number> {
-    return this.#unfinished.measure(this.#keyOf(id));
+  measureUnfinished(id: string, look: Look = {}): Promise<number> {
+    return this.#unfinished.measure(this.#keyOf(id), look);
   }
 
   completeUnfinished(id: string): Promise<boolean> {
@@ -171,9 +171,9 @@ export class ObjectStore implements BlobStore {
     return this.#unfinished.abort(this.#keyOf(id), upload);
   }
 
-  async forget(id: string): Promise<void> {
-    await this.#unfinished.abortAll(this.#keyOf(id));
-    await this.remove(id);
+  async forget(id: string, look: Look = {}): Promise<void> {
+    await this.#unfinished.abortAll(this.#keyOf(id), look);
+    await this.remove(id, look);
   }
 
   async readInstallation(): Promise<string | null> {
@@ -218,10 +218,10 @@ export class ObjectStore implements BlobStore {
     this.#requests.close();
   }
 
-  async #delete(id: string): Promise<void> {
+  async #delete(id: string, look: Look = {}): Promise<void> {
     const place = { Bucket: this.#requests.bucket, Key: this.#keyOf(id) };
     await this.#requests
-      .run((s3, attempt) => s3.deleteObject(place, attempt))
+      .run((s3, attempt) => s3.deleteObject(place, attempt), look)
       .catch((error) => {
         if (!(error instanceof StoreError) || error.code !== 'ENOENT') throw error;
       });

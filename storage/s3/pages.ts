@@ -1,7 +1,7 @@
 /** Reads a listing of the object store page by page. */
 import { isDeepStrictEqual } from 'node:util';
 import type { S3 } from '@aws-sdk/client-s3';
-import { StoreError } from '../blobstore.js';
+import { type Look, StoreError } from '../blobstore.js';
 import type { Attempt, S3Requests } from './requests.js';
 
 /**
@@ -13,10 +13,11 @@ export async function* readPages<Page extends { IsTruncated?: boolean | undefine
   requests: S3Requests,
   read: (s3: S3, after: object, attempt: Attempt) => Promise<Page>,
   next: (page: Page) => object | null,
+  look: Look = {},
 ): AsyncGenerator<Page, void, void> {
   for (let after: object = {}; ; ) {
     const from = after;
-    const page = await requests.run((s3, attempt) => read(s3, from, attempt));
+    const page = await requests.run((s3, attempt) => read(s3, from, attempt), look);
     yield page;
     if (page.IsTruncated !== true) return;
     const following = next(page);

@@ -1,5 +1,5 @@
 /** Uploads in parts that were neither completed nor aborted: those in progress, and those of processes that died. */
-import { StoreError, type UnfinishedUpload } from '../blobstore.js';
+import { type Look, StoreError, type UnfinishedUpload } from '../blobstore.js';
 import { readPages } from './pages.js';
 import type { S3Requests } from './requests.js';
 
@@ -24,10 +24,10 @@ export class Unfinished {
     }
   }
 
-  async measure(key: string): Promise<number> {
-    const upload = await this.#find(key);
+  async measure(key: string, look: Look = {}): Promise<number> {
+    const upload = await this.#find(key, look);
     if (upload === null) return 0;
-    return (await this.#listParts(key, upload)).reduce((sum, { bytes }) => sum + bytes, 0);
+    return (await this.#listParts(key, upload, look)).reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   async complete(key: string): Promise<boolean> {
@@ -53,10 +53,10 @@ export class Unfinished {
     }
   }
 
-  async abort(key: string, UploadId: string): Promise<void> {
+  async abort(key: string, UploadId: string, look: Look = {}): Promise<void> {
     const place = { Bucket: this.#requests.bucket, Key: key, UploadId };
     await this.#requests
-      .run((s3, attempt) => s3.abortMultipartUpload(place, attempt))
+      .run((s3, attempt) => s3.abortMultipartUpload(place, attempt), look)
       .catch((error) => {
         // It was completed or aborted meanwhile.
         if (!isGone(error)) throw error;
@@ -64,25 +64,29 @@ export class Unfinished {
   }
 
   /** All of a key. */
-  async abortAll(key: string): Promise<void> {
-    for await (const one of this.#list(key)) if (one.key === key) await this.abort(key, one.upload);
+  async abortAll(key: string, look: Look = {}): Promise<void> {
+    for await (const one of this.#list(key, look)) if (one.key === key) await this.abort(key, one.upload, look);
   }
 
   /** The last one of a key; null: none. */
-  async #find(key: string): Promise<string | null> {
+  async #find(key: string, look: Look = {}): Promise<string | null> {
     let found: { upload: string; begunAtMs: number } | null = null;
-    for await (const one of this.#list(key))
+    for await (const one of this.#list(key, look))
       if (one.key === key && (found === null || one.begunAtMs >= found.begunAtMs)) found = one;
     return found?.upload ?? null;
   }
 
-  async *#list(prefix: string): AsyncGenerator<{ key: string; upload: string; begunAtMs: number }, void, void> {
+  async *#list(
+    prefix: string,
+    look: Look = {},
+  ): AsyncGenerator<{ key: string; upload: string; begunAtMs: number }, void, void> {
     const place = { Bucket: this.#requests.bucket, Prefix: prefix };
     const pages = readPages(
       this.#requests,
       (s3, after, attempt) => s3.listMultipartUploads({ ...place, ...after }, attempt),
       ({ NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker }) =>
         KeyMarker === undefined ? null : { KeyMarker, ...(UploadIdMarker && { UploadIdMarker }) },
+      look,
     );
     for await (const { Uploads = [] } of pages)
       for (const { Key = '', UploadId = '', Initiated } of Uploads)
@@ -90,13 +94,14 @@ export class Unfinished {
   }
 
   /** From the first one up to a gap. */
-  async #listParts(Key: string, UploadId: string): Promise<Part[]> {
+  async #listParts(Key: string, UploadId: string, look: Look = {}): Promise<Part[]> {
     const parts: Part[] = [];
     const place = { Bucket: this.#requests.bucket, Key, UploadId };
     const pages = readPages(
       this.#requests,
       (s3, after, attempt) => s3.listParts({ ...place, ...after }, attempt),
       ({ NextPartNumberMarker: PartNumberMarker }) => (PartNumberMarker === undefined ? null : { PartNumberMarker }),
+      look,
     );
     for await (const page of pages)
       for (const { PartNumber = 0, ETag = '', Size = 0 } of page.Parts ?? []) {

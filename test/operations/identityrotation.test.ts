@@ -25,6 +25,7 @@ import { Company, csv } from '../support/company.js';
 import { onBothDatabases, openFresh } from '../support/databases.js';
 import { replacing, sender } from '../support/intake.js';
 import { beforeStatement } from '../support/interleave.js';
+import { temporaryFolder } from '../support/temporary.js';
 import { examine, workplaceOn } from '../support/workplace.js';
 
 const users = csv('User Email', 'ann@acme.test');
@@ -77,6 +78,40 @@ onBothDatabases('keys', (open) => {
       assert.deepEqual(actions, [...Array(3).fill('upload.closed'), 'identity.rotation_begun', 'identity.rotated']);
       assert.equal((await acme.import()).files.length, 3);
     });
+
+  test('with several servers one at a time changes keys', async (t) => {
+    const { place } = await openFiles(t);
+    if (place.control.dialect !== 'postgres') return; // one folder, one lock
+    const { masterKey } = place.secrets;
+    const other = await workplaceOn(t, { ...place.settings, data: temporaryFolder(t), masterKey });
+    const rotation = await rotateIdentity(place, 'acme', {
+      waitMs: 0,
+      onStep: async (step) => {
+        if (step !== 'begun') return;
+        const refused = { code: 'refused', message: /a command on another server changes keys/ };
+        await assert.rejects(rotateIdentity(other, 'acme', { waitMs: 0 }), refused);
+        await assert.rejects(rotateMaster(other), refused);
+        await assert.rejects(destroyIdentity(other, 'acme'), refused);
+      },
+    });
+    assert.equal(rotation.isFinished, true);
+    await assertSealedTo(place);
+    await destroyIdentity(other, 'acme');
+  });
+
+  test('a rotation ends where its claim was lost with its connection, and is repeated', async (t) => {
+    const { place } = await openFiles(t);
+    if (place.control.dialect !== 'postgres') return;
+    const lose = () =>
+      place.control.read.raw(
+        `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      );
+    const losing = { waitMs: 0, onStep: async (step: RotationStep) => void (step === 'begun' && (await lose())) };
+    await assert.rejects(rotateIdentity(place, 'acme', losing), { code: 'conflict' });
+    assert.equal((await rotateIdentity(place, 'acme', { waitMs: 0 })).isFinished, true);
+    await assertSealedTo(place);
+  });
 
   test('a server that starts amid a rotation, and writes a small file anew, never takes its new header away', async (t) => {
     const { acme, place } = await openFiles(t);

@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { createBlob, openBlob, removeBlob } from '../../../storage/blobs.js';
 import { type BlobStore, placesOf, type StoreError } from '../../../storage/blobstore.js';
 import { systemDisk } from '../../../storage/disk.js';
@@ -158,3 +158,27 @@ for (const how of ['hang', 'trickle'] as const)
     assert.ok(content.equals(await place.read(id)));
     for (const reader of readers) await reader.close();
   });
+
+test(
+  'two rotations give a file headers of other lengths at once: one fails, and the file opens',
+  options,
+  async (t) => {
+    const place = await openStorePlace(t, swift, { retrySeconds: 60 });
+    const content = randomContent(100_000);
+    const { id } = await place.seal(content);
+    const identity = await generateHybridIdentity();
+    const keys = {
+      ...{ identities: `${identity}\n${place.identity}`, identity },
+      recipient: await identityToRecipient(identity),
+    };
+    const onStep = async (step: string) => {
+      if (step !== 'written') return;
+      const other = await rewrapBlob(place.paths, id, keys);
+      assert.deepEqual([other.kind, other.kind === 'sealed' && other.isNew], ['sealed', true]);
+    };
+    await assert.rejects(rewrapBlob(place.paths, id, keys, { onStep }), /another header/);
+    const reader = await openBlob(place.paths, id, identity);
+    assert.ok(content.equals(await reader.read(0, content.length)));
+    await reader.close();
+  },
+);
