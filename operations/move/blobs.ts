@@ -21,6 +21,7 @@ import { dialectOf } from '../../db/dialect.js';
 import { holdStill, type Still } from '../../db/move/lock.js';
 import { requireInUse } from '../../db/move/state.js';
 import { findApplied } from '../../importer/run/apply.js';
+import { claimBlobFolder, replaceBlobFolder } from '../../storage/folderclaim.js';
 import { openStore } from '../../storage/s3/openstore.js';
 import { claimStore } from '../../storage/storeclaim.js';
 import { OperationError } from '../error.js';
@@ -98,6 +99,8 @@ export async function moveBlobs(source: Workplace, to: string, options: BlobMove
       return { from: source.settings.blobs, to, files: null, sealedBytes: 0, missing: [], heldMs: 0 };
     }
     const from = await requireSource(source, to);
+    // A machine with another folder would switch without most files.
+    await claimBlobFolder(source.paths, source.control, source.now());
     const sides = openSides(source, to);
     try {
       await sides.to.store?.probe();
@@ -232,6 +235,7 @@ async function move(
         await onStep('filled');
         await refusePlacesBefore(still, number + 1);
         await writeBlobPlace(still, { number: number + 1, place: to, movingTo: null, copiedTo: null }, now());
+        await replaceBlobFolder(sides.to, still, now());
         return { files, sealedBytes };
       });
       await onStep('switched');

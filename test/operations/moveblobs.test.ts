@@ -9,10 +9,11 @@ import { giveUpBlobMove, moveBlobs } from '../../operations/move/blobs.js';
 import { blobPath } from '../../storage/blobs.js';
 import type { BlobStore } from '../../storage/blobstore.js';
 import { systemDisk } from '../../storage/disk.js';
+import { findFolderFault } from '../../storage/folderclaim.js';
 import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { beforeStatement } from '../support/interleave.js';
-import type { Scope } from '../support/temporary.js';
+import { type Scope, temporaryFolder } from '../support/temporary.js';
 import { workplaceOn } from '../support/workplace.js';
 
 const store = 's3://acme/x';
@@ -100,5 +101,10 @@ onBothDatabases('moves of the sealed files', (open) => {
     assert.equal(result, 'ended');
     assert.equal((await findRun(control.read, id))!.state, 'done');
     assert.equal((await readBlobPlace(control.read)).place, 'folder');
+    // Nodes with another folder are refused.
+    assert.equal(await findFolderFault(paths, control), null);
+    const fault = await findFolderFault({ blobs: temporaryFolder(t) }, control);
+    if (control.dialect === 'postgres') assert.match(fault!, /is not the folder/);
+    else assert.equal(fault, null);
   });
 });
