@@ -32,6 +32,7 @@ import { noOrganization, type Workplace, type WorkplaceOptions } from '../operat
 import type { ServerDeps } from '../server/types.js';
 import { needsRecovery, readBoot } from '../storage/boot.js';
 import { systemDisk } from '../storage/disk.js';
+import { claimBlobFolder } from '../storage/folderclaim.js';
 import { openStoragePaths, type StoragePaths } from '../storage/storagepaths.js';
 import type { Space } from '../storage/types.js';
 import { hasData } from './datafolder.js';
@@ -191,7 +192,7 @@ export interface SessionParts {
   close(): Promise<void>;
 }
 
-/** @throws OperationError `not_found` when there is no data or no such organization; DatabaseError */
+/** @throws OperationError `not_found` when there is no data or no such organization; DatabaseError; StoreError `foreign` as claimBlobFolder */
 export async function composeSession(settings: Settings, id: string, logger: Logger): Promise<SessionParts> {
   const paths = await openStoragePaths(settings);
   requireRestored(paths);
@@ -204,6 +205,13 @@ export async function composeSession(settings: Settings, id: string, logger: Log
     clock.stop();
     await control.close();
     throw new OperationError('not_found', `no organization "${id}"`);
+  }
+  try {
+    await claimBlobFolder(paths, control, now());
+  } catch (cause) {
+    clock.stop();
+    await control.close();
+    throw cause;
   }
   await recoverAhead(control, paths);
   const { open: identity } = composeKeyring(settings, paths, createMasterSecrets(paths), control);

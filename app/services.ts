@@ -18,6 +18,7 @@ import type { Workplace } from '../operations/workplace.js';
 import { startServer } from '../server/server.js';
 import type { RunningServer } from '../server/types.js';
 import { StoreError } from '../storage/blobstore.js';
+import { claimBlobFolder } from '../storage/folderclaim.js';
 import { recoverPartials } from '../storage/partialrecovery.js';
 import { claimStore } from '../storage/storeclaim.js';
 import { recoverUnsynced, unsyncedPlaceOf } from '../storage/unsynced.js';
@@ -194,11 +195,12 @@ async function start(
 
 /**
  * A store that is away may be back soon: the server starts, and uploads fail until then.
- * @throws OperationError `unavailable` when its files belong to another installation
+ * @throws OperationError `unavailable` when its files belong to another installation, or the folder is not the one of the other nodes
  */
-async function greetStore({ paths: { store }, control }: Workplace, logger: Logger): Promise<void> {
-  if (store === undefined) return;
+async function greetStore({ paths, control, now }: Workplace, logger: Logger): Promise<void> {
+  const { store } = paths;
   try {
+    if (store === undefined) return await claimBlobFolder(paths, control, now());
     await store.probe();
     await claimStore(store, control);
     logger.info('uses the object store', { store: store.name });

@@ -7,6 +7,7 @@ import { endedStates, findFirstUnended, findHeldRun, findRun, type Run } from '.
 import { requireFit } from '../db/pair.js';
 import type { Progress } from '../importer/types.js';
 import { KeyError } from '../keys/error.js';
+import { claimBlobFolder } from '../storage/folderclaim.js';
 import type { Advance, OnAdvance } from './advance.js';
 import { OperationError } from './error.js';
 import { programHooksText } from './importhooks.js';
@@ -114,6 +115,7 @@ async function workHere(
   }
   await requireFit(workplace);
   const { settings, paths, control, directory, now, identity, hooks } = workplace;
+  await claimBlobFolder(paths, control, now());
   if (settings.importHooks === undefined && (await hasProgramHooks(control.read)))
     return tell(`waits for the program that embeds Dropslot: ${programHooksText}`);
   const { createLogger } = await import('../config/logger.js');

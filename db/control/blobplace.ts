@@ -54,6 +54,29 @@ export async function changeMove(
   );
 }
 
+/** The row of the folder that the nodes on PostgreSQL share; `place` is its id. The first row is the place itself. */
+const folderRow = 2;
+
+/** The id of the folder that has the sealed files; null: it is not noted yet, or there is none. */
+export async function readBlobFolder(db: Queryable): Promise<string | null> {
+  return (await db('blob_place').where({ id: folderRow }).first('place'))?.place ?? null;
+}
+
+/** Waits for a transaction that does the same. false: another folder, or the same one, was noted before. */
+export async function adoptBlobFolder(tx: Queryable, folder: string, at: number): Promise<boolean> {
+  const row = { id: folderRow, number: 0, place: folder, at };
+  return (await tx('blob_place').insert(row).onConflict('id').ignore().returning('id')).length > 0;
+}
+
+export async function writeBlobFolder(tx: Queryable, folder: string, at: number): Promise<void> {
+  await forgetBlobFolder(tx);
+  await adoptBlobFolder(tx, folder, at);
+}
+
+export async function forgetBlobFolder(tx: Queryable): Promise<void> {
+  await tx('blob_place').where({ id: folderRow }).delete();
+}
+
 /** The files were brought to another place with a backup. */
 export async function renameBlobPlace(db: Queryable, place: string): Promise<void> {
   await db('blob_place').where({ id: 1 }).update({ place, moving_to: null, copied_to: null });

@@ -6,7 +6,7 @@ export const blobPlace: Migration = { name: '110_blob_place', up: addBlobPlace }
 
 async function addBlobPlace(knex: Knex): Promise<void> {
   await knex.schema.createTable('blob_place', (table) => {
-    table.integer('id').primary(); // 1; no row: they were never moved
+    table.integer('id').primary(); // 1; no row: they were never moved. 2: the folder that nodes share, in `place`
     table.integer('number').notNullable(); // of the place, from 0; each move counts it up
     table.text('place'); // as the setting `blobs` names it; null: as the settings say
     table.text('moving_to'); // a move that has not ended; null: none

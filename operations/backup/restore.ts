@@ -15,7 +15,8 @@ import { openDirectoryKey } from '../../keys/master/directorykey.js';
 import { loadMaster, type MasterKey } from '../../keys/master/master.js';
 import { openOrgIdentity } from '../../keys/master/orgidentity.js';
 import { createMasterSecrets, type KnownSecrets } from '../../keys/master/secrets.js';
-import { openStoragePaths } from '../../storage/storagepaths.js';
+import { replaceBlobFolder } from '../../storage/folderclaim.js';
+import { openStoragePaths, type StoragePaths } from '../../storage/storagepaths.js';
 import { type Advance, beginPhase, type OnAdvance, shareOf } from '../advance.js';
 import { OperationError } from '../error.js';
 import { formatBytes } from '../format.js';
@@ -126,7 +127,7 @@ export async function restore(
       onStep('control');
     }
     await rm(incoming.data, { recursive: true });
-    await namePlace(settings);
+    await namePlace(settings, paths);
     await giveToOwner(data, claim.owner);
     await releaseFolder(data);
     onStep('released');
@@ -152,10 +153,11 @@ function advanceOf({ files, bytes }: { files: number; bytes: number }, { files: 
 }
 
 /** The sealed files are where this restore has put them, not where a move before the backup did. */
-async function namePlace(settings: Settings): Promise<void> {
+async function namePlace(settings: Settings, paths: StoragePaths): Promise<void> {
   const control = await openControl(settings);
   try {
     await renameBlobPlace(control.write, settings.blobs);
+    await control.transact((tx) => replaceBlobFolder(paths, tx, Date.now()));
   } finally {
     await control.close();
   }

@@ -1,7 +1,8 @@
-/** Checks the object store of the sealed files: writes, reads and removes a small object, and looks for left uploads. */
+/** Checks the object store of the sealed files: writes, reads and removes a small object, and looks for left uploads; or whose the folder is. */
 import { findBlob } from '../../db/control/blobs.js';
 import { listPartialIds } from '../../db/control/partials.js';
 import { StoreError } from '../../storage/blobstore.js';
+import { findFolderFault } from '../../storage/folderclaim.js';
 import { claimStore } from '../../storage/storeclaim.js';
 import type { Workplace } from '../workplace.js';
 import { type Finding, reporter } from './finding.js';
@@ -13,7 +14,11 @@ const oldMs = 2 * 24 * 60 * 60 * 1000;
 export async function examineStore(workplace: Workplace): Promise<{ findings: Finding[]; isUsable: boolean }> {
   const { paths, settings, control, now } = workplace;
   const findings: Finding[] = [];
-  if (paths.store === undefined) return { findings, isUsable: true };
+  if (paths.store === undefined) {
+    const fault = await findFolderFault(paths, control);
+    if (fault !== null) reporter(findings, 'blobs', paths.blobs)('wrong', fault);
+    return { findings, isUsable: fault === null };
+  }
   const report = reporter(findings, 'store', paths.store.name);
   if (/^http:/.test(settings.blobEndpoint ?? '') && !isOnThisMachine(settings.blobEndpoint!))
     report(

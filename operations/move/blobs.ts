@@ -15,15 +15,17 @@ import {
   writeBlobPlace,
 } from '../../db/control/blobplace.js';
 import { listLiveBlobs } from '../../db/control/blobs.js';
+import { listUnendedRuns } from '../../db/control/identityrotation.js';
 import { listOrgs } from '../../db/control/orgs.js';
 import { dialectOf } from '../../db/dialect.js';
-import { holdStill } from '../../db/move/lock.js';
+import { holdStill, type Still } from '../../db/move/lock.js';
 import { requireInUse } from '../../db/move/state.js';
+import { findApplied } from '../../importer/run/apply.js';
+import { claimBlobFolder, replaceBlobFolder } from '../../storage/folderclaim.js';
 import { openStore } from '../../storage/s3/openstore.js';
 import { claimStore } from '../../storage/storeclaim.js';
 import { OperationError } from '../error.js';
 import { atKeys, atSharedKeys } from '../keylock.js';
-import { listUnsettledReports } from '../unsettled.js';
 import type { Workplace } from '../workplace.js';
 import { type BlobSides, copyBlob, listSizes } from './blobcopy.js';
 
@@ -64,7 +66,7 @@ const progressEveryMs = 2000;
 /** With at most so many new files the databases are held still for the rest. */
 const fewFiles = 20;
 
-/** An import is running: its reports would be in the old place. */
+/** Reports of an import would be in the old place: it is running, or applied and not settled. The message is the advice to an operator. */
 class Busy extends Error {
   override name = 'Busy';
 }
@@ -97,6 +99,8 @@ export async function moveBlobs(source: Workplace, to: string, options: BlobMove
       return { from: source.settings.blobs, to, files: null, sealedBytes: 0, missing: [], heldMs: 0 };
     }
     const from = await requireSource(source, to);
+    // A machine with another folder would switch without most files.
+    await claimBlobFolder(source.paths, source.control, source.now());
     const sides = openSides(source, to);
     try {
       await sides.to.store?.probe();
@@ -211,11 +215,12 @@ async function move(
   await recordAudit(control.write, { ...event, detail: { from } });
   onProgress('holding the databases still: uploads wait or fail until the end, and their senders try again');
   const giveUpAt = performance.now() + waitMs;
-  for (;;) {
+  for (let told = ''; ; ) {
     const begunAt = performance.now();
     try {
-      const totals = await holdStill(source, async ({ control: still }) => {
-        if ((await still('runs').where({ state: 'running' }).first('id')) !== undefined) throw new Busy();
+      const totals = await holdStill(source, async (both) => {
+        await requireSettled(both);
+        const still = both.control;
         const { number, movingTo } = await readBlobPlace(still);
         if (number !== begun.number || movingTo !== to) throw changedMeanwhile(to);
         await onStep('held');
@@ -230,6 +235,7 @@ async function move(
         await onStep('filled');
         await refusePlacesBefore(still, number + 1);
         await writeBlobPlace(still, { number: number + 1, place: to, movingTo: null, copiedTo: null }, now());
+        await replaceBlobFolder(sides.to, still, now());
         return { files, sealedBytes };
       });
       await onStep('switched');
@@ -237,12 +243,23 @@ async function move(
     } catch (error) {
       if (!(error instanceof Busy)) throw error;
       if (performance.now() > giveUpAt)
-        throw new OperationError(
-          'unavailable',
-          'an import is running, or was interrupted: wait for its end, or start a server that ends it, and repeat the move',
-        );
+        throw new OperationError('unavailable', `${error.message}, and repeat the move`);
+      if (told !== error.message) onProgress(error.message);
+      told = error.message;
       await sleep(pauseMs);
     }
+  }
+}
+
+/** The database refuses the rows of reports that were written into the old place: a run that is applied could never be settled. @throws Busy */
+async function requireSettled({ control, directory }: Pick<Still, 'control' | 'directory'>): Promise<void> {
+  for (const { id, org, state } of await listUnendedRuns(control)) {
+    if (state === 'running')
+      throw new Busy('an import is running, or was interrupted: wait for its end, or start a server that ends it');
+    if ((await findApplied(directory, id)) !== null)
+      throw new Busy(
+        `run ${id} of ${org} is applied, and its end is not recorded yet: start a server that does it, or run "dropslot import ${org}"`,
+      );
   }
 }
 
@@ -265,7 +282,7 @@ async function mark({ settings, control, now }: Workplace, to: string): Promise<
   });
 }
 
-/** All that there are in the order of their ids, from where a move before was interrupted, and the reports of runs that are not settled. */
+/** All that there are in the order of their ids, from where a move before was interrupted. */
 async function copyOn(
   source: Workplace,
   begun: BlobPlace,
@@ -277,9 +294,8 @@ async function copyOn(
     await copy(page);
     after = page.at(-1)?.id ?? after;
     if (!(await changeMove(control.write, begun, { copiedTo: after }, now()))) throw changedMeanwhile(begun.movingTo!);
-    if (page.length < pageRows) break;
+    if (page.length < pageRows) return;
   }
-  await copy(await listUnsettledReports(source));
 }
 
 async function* walkLive(db: Queryable): AsyncGenerator<Known> {

@@ -1,12 +1,19 @@
-/** Moves of the sealed files from two machines at the same time. */
+/** Moves of the sealed files from two machines at the same time, and beside runs that have not ended. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settingsSchema } from '../../config/settings.js';
 import { readBlobPlace, refusePlacesBefore, writeBlobPlace } from '../../db/control/blobplace.js';
+import { findRun, openManualRun } from '../../db/control/runs.js';
+import { workNext } from '../../importer/run/worker.js';
 import { giveUpBlobMove, moveBlobs } from '../../operations/move/blobs.js';
+import { blobPath } from '../../storage/blobs.js';
+import type { BlobStore } from '../../storage/blobstore.js';
+import { systemDisk } from '../../storage/disk.js';
+import { findFolderFault } from '../../storage/folderclaim.js';
+import { Company, csv } from '../support/company.js';
 import { onBothDatabases } from '../support/databases.js';
 import { beforeStatement } from '../support/interleave.js';
-import type { Scope } from '../support/temporary.js';
+import { type Scope, temporaryFolder } from '../support/temporary.js';
 import { workplaceOn } from '../support/workplace.js';
 
 const store = 's3://acme/x';
@@ -55,5 +62,49 @@ onBothDatabases('moves of the sealed files', (open) => {
       /the sealed files are in folder: set "blobs" to it/,
     );
     assert.equal((await readBlobPlace(place.control.read)).number, 1);
+  });
+
+  test('a run that is applied is settled before the switch, which waits for it and says how to end it', async (t) => {
+    const acme = await Company.open(open, t);
+    const { control } = acme.deps;
+    await acme.drop('/users.csv', csv('User Email', 'ann@acme.test'));
+    const id = await openManualRun(control.write, 'acme', acme.clock);
+    const onStep = async (step: string) => {
+      if (step === 'applied') throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
+    };
+    assert.equal(await workNext({ ...acme.deps, onStep }), 'left');
+    assert.equal((await findRun(control.read, id))!.state, 'open');
+    const place = await workplaceOn(t, acme.databases.settings);
+    const { paths } = place;
+    // Its files are those of the folder, so that the move finds all of them there.
+    const openBlob = (blob: string) => systemDisk.open(blobPath(paths, blob));
+    const from = { name: store, open: openBlob } as unknown as BlobStore;
+    const source = { ...place, paths: { ...paths, store: from }, settings: { ...place.settings, blobs: store } };
+    const advice = `run ${id} of acme is applied, and its end is not recorded yet: start a server that does it, or run "dropslot import acme"`;
+    await assert.rejects(moveBlobs(source, 'folder', { onProgress: () => {}, waitMs: 0 }), {
+      message: `${advice}, and repeat the move`,
+    });
+    assert.equal((await readBlobPlace(control.read)).place, null);
+    let result = 'not tried';
+    const settle = async () => {
+      for (let tries = 0; tries < 20 && result !== 'ended'; tries++) {
+        acme.clock += 3_600_000; // its pause is over
+        result = await workNext(acme.deps, id);
+      }
+    };
+    let settling: Promise<void> | undefined;
+    const onProgress = (text: string) => {
+      if (text === advice) settling ??= settle();
+    };
+    await moveBlobs(source, 'folder', { onProgress });
+    await settling;
+    assert.equal(result, 'ended');
+    assert.equal((await findRun(control.read, id))!.state, 'done');
+    assert.equal((await readBlobPlace(control.read)).place, 'folder');
+    // Nodes with another folder are refused.
+    assert.equal(await findFolderFault(paths, control), null);
+    const fault = await findFolderFault({ blobs: temporaryFolder(t) }, control);
+    if (control.dialect === 'postgres') assert.match(fault!, /is not the folder/);
+    else assert.equal(fault, null);
   });
 });
