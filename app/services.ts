@@ -32,6 +32,7 @@ import type { Count } from './counting.js';
 import { hasData } from './datafolder.js';
 import type { ProgramHooks } from './hookcalls.js';
 import { startImporterPool } from './importerpool.js';
+import { watchLosses } from './losswatch.js';
 import { removeStaleNotes, watchMove } from './movewatch.js';
 import { provision } from './provision.js';
 import { watchSpools } from './spoolwatch.js';
@@ -127,6 +128,7 @@ async function start(
   opened.push(followAudit(workplace, logger, onAuditLog));
   opened.push(await recordStartAndStop(workplace, logger));
   for (const reason of await describeMisfits(workplace)) logger.error('the databases are not whole', { reason });
+  opened.push(watchLosses(workplace, logger).stop);
   await greetStore(workplace, logger);
   if (workplace.paths.store !== undefined) opened.push(watchSpools(workplace, logger).stop);
   const { hostKeys } = await provision(workplace, logger);

@@ -4,7 +4,7 @@ import { type Paths, pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import type { AuditEvent } from './control/auditchain.js';
 import { AuditRate, foldedEveryMs } from './control/auditrate.js';
-import { type ChainHead, chainAudit } from './control/audittransaction.js';
+import { type ChainHead, CommitsLost, chainAudit } from './control/audittransaction.js';
 import { ControlMark } from './control/mark.js';
 import type { Dialect } from './dialect.js';
 import { DatabaseError } from './error.js';
@@ -122,12 +122,19 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
       } catch (error) {
         if (!(error instanceof NotAhead)) throw error;
       }
-    return repeatContended(() => transactOnce(work));
+    try {
+      return await repeatContended(() => transactOnce(work));
+    } catch (error) {
+      if (!(error instanceof CommitsLost)) throw error;
+      // A fail-over while this process works on: the loss is noted before a later commit takes the place of the mark.
+      await mark.examine(db, Date.now());
+      return await repeatContended(() => transactOnce(work, runTransaction, { mayBeBack: true }));
+    }
   };
   const transactOnce = async <T>(
     work: Work<T>,
     run: typeof runTransaction = runTransaction,
-    isLast = false,
+    { isLast = false, mayBeBack = db.dialect === 'sqlite' } = {},
   ): Promise<T> => {
     let undo = () => {};
     let recorded: readonly AuditEvent[] = [];
@@ -141,7 +148,7 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
     const note = (head: ChainHead, events: readonly AuditEvent[]) => chained.push({ head, events });
     let result: T;
     try {
-      result = await run(db.write, (tx) => chainAudit(tx, work, admit, note));
+      result = await run(db.write, (tx) => chainAudit(tx, work, admit, note, mayBeBack ? null : mark.head));
     } catch (error) {
       undo();
       throw error;
@@ -160,7 +167,7 @@ function rateAudit(db: Db, auditRate: AuditRate, mark: ControlMark): Db {
   const close = async () => {
     if (timer !== null) clearTimeout(timer);
     // Of a database that is gone, the server has logged it.
-    const tell = () => transactOnce(async () => {}, runTransaction, true);
+    const tell = () => transactOnce(async () => {}, runTransaction, { isLast: true });
     if (auditRate.hasFolded) await repeatContended(tell).catch(() => {});
     mark.close();
     await db.close();

@@ -14,12 +14,15 @@ const knownHead = Symbol('the end of the trail, as this transaction has read it'
 /**
  * Runs `work`, then chains those of its recorded events that are admitted, and calls `onChained`; the commit follows. At the end, because on PostgreSQL the writers of all nodes queue
  * for the last record of the trail: a transaction that then waits for nothing else can't deadlock with another.
+ * @param mark a record that was committed before; null: none is looked for
+ * @throws CommitsLost when the trail lacks that record
  */
 export async function chainAudit<T>(
   tx: Knex.Transaction,
   work: (tx: Knex.Transaction) => Promise<T>,
   admit: (events: readonly AuditEvent[]) => readonly AuditEvent[] = (events) => events,
   onChained: (head: ChainHead, events: readonly AuditEvent[]) => unknown = () => {},
+  mark: ChainHead | null = null,
 ): Promise<T> {
   const events: AuditEvent[] = [];
   const noted: NewEvent[] = [];
@@ -28,7 +31,7 @@ export async function chainAudit<T>(
   const result = await work(tx);
   const admitted = admit(events);
   if (admitted.length + noted.length === 0) return result;
-  const head = await appendRecords(tx, admitted, noted);
+  const head = await appendRecords(tx, admitted, noted, mark);
   if (admitted.length > 0) onChained(head, admitted);
   return result;
 }
@@ -38,6 +41,9 @@ export interface ChainHead {
   seq: number;
   hash: string;
 }
+
+/** The database has stepped back: the trail lacks a record that was committed. */
+export class CommitsLost extends Error {}
 
 /** The events that `chainAudit` will chain, to be added to; null: `db` is no transaction of `Db.transact`. */
 export function eventsOf(db: Knex): AuditEvent[] | null {
@@ -62,9 +68,11 @@ export async function appendRecords(
   tx: Knex,
   events: readonly AuditEvent[],
   noted: readonly NewEvent[] = [],
+  mark: ChainHead | null = null,
 ): Promise<ChainHead> {
-  const head = await takeHead(tx);
+  const head = await takeHead(tx, mark);
   if (head === undefined) throw new Error('the audit trail is damaged: the row of audit_head is missing');
+  if (mark !== null && head.marked !== mark.hash) throw new CommitsLost('the database has lost commits');
   let { seq, hash } = head;
   const rows = events.map((event) => {
     const { at, org, actor, action, subject } = event;
@@ -82,10 +90,17 @@ export async function appendRecords(
   return { seq, hash };
 }
 
-async function takeHead(tx: Knex): Promise<ChainHead | undefined> {
+/** `marked`: the hash of the record with the number of `mark`; null: the trail has none. It is read with the head, which costs no call more. */
+async function takeHead(
+  tx: Knex,
+  mark: ChainHead | null,
+): Promise<(ChainHead & { marked?: string | null }) | undefined> {
   const known = Reflect.get(tx, knownHead) as ChainHead | undefined;
   Reflect.deleteProperty(tx, knownHead);
-  return known ?? tx('audit_head').where({ id: 1 }).forUpdate().first<ChainHead | undefined>({ seq: 'count' }, 'hash');
+  if (known !== undefined) return known;
+  const query = tx('audit_head').where({ id: 1 }).forUpdate();
+  if (mark !== null) query.select({ marked: tx('audit').where({ seq: mark.seq }).select('hash') });
+  return query.first<ChainHead | undefined>({ seq: 'count' }, 'hash');
 }
 
 /** A statement takes a bounded number of values. */

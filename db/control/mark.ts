@@ -39,6 +39,7 @@ export class ControlMark {
   /** As this process read or wrote it last. */
   #last: State | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #isExamined = false;
 
   constructor(file: string) {
     this.#file = file;
@@ -54,22 +55,36 @@ export class ControlMark {
     return this.#read() !== null;
   }
 
+  /** The last commit that it knows of this database; null: none, or it was not compared with this database, or can't be read. */
+  get head(): { seq: number; hash: string } | null {
+    if (!this.#isExamined) return null;
+    try {
+      return this.#read();
+    } catch {
+      return null;
+    }
+  }
+
   /**
    * Compares the database with the file; numbers that were given out before a loss are not given out again.
    * @throws DatabaseError `unavailable` when the file is there and can't be read: without it a loss would be forgotten
    */
   async examine({ read, write }: Record<'read' | 'write', Knex>, now: number): Promise<void> {
     const state = this.#read();
+    this.#isExamined = true;
     if (state === null) return;
     const record = await read('audit').where({ seq: state.seq }).first('hash');
     if (record?.hash === state.hash) return;
     const head = await read('audit_head').where({ id: 1 }).first('count', 'hash');
     const { issued } = await readControlMarks(read);
     if (state.run > issued.run || state.upload > issued.upload) await raiseNumbers(write, state);
+    // Another node may have committed since; and the numbers that are issued say nothing: PostgreSQL's standby skips up to 32.
+    const found = Math.min(head.count, state.seq - 1);
+    const last = await read('audit').where('seq', '<=', found).max({ upload: 'upload_id' }).first();
     const lost: Loss = {
-      records: (state.lost?.records ?? 0) + Math.max(1, state.seq - head.count),
-      uploads: (state.lost?.uploads ?? 0) + Math.max(0, state.upload - issued.upload),
-      found: Math.min(state.lost?.found ?? head.count, head.count),
+      records: (state.lost?.records ?? 0) + state.seq - found,
+      uploads: (state.lost?.uploads ?? 0) + Math.max(0, state.upload - Number(last?.upload ?? 0)),
+      found: Math.min(state.lost?.found ?? found, found),
       at: now,
     };
     this.#write({ ...state, seq: head.count, hash: head.hash, lost });

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
+import type { Knex } from 'knex';
+import { watchLosses } from '../../app/losswatch.js';
 import { createSilentLogger } from '../../config/logger.js';
 import { pathsOf } from '../../config/paths.js';
 import { findRun, openManualRun } from '../../db/control/runs.js';
@@ -21,6 +23,7 @@ import { Company, csv } from '../support/company.js';
 import { onBothDatabases, openFresh, type TestDatabases } from '../support/databases.js';
 import { replacing, sender } from '../support/intake.js';
 import { type Saved, saveHalf } from '../support/restore.js';
+import { until } from '../support/session.js';
 import type { Scope } from '../support/temporary.js';
 import { examine, workplaceOn } from '../support/workplace.js';
 
@@ -240,3 +243,66 @@ test('on PostgreSQL a loss names its own causes: there is no control.db', async 
   );
   assert.doesNotMatch(sentence!, /control\.db/);
 });
+
+test('a node that runs on after a fail-over notes the loss before it commits again, and gives no number twice', async (t) => {
+  const databases = await openFresh(t, 'postgres');
+  const { control, settings } = databases;
+  const acme = await Company.join(databases);
+  const head = () => control.read('audit_head').where({ id: 1 }).first('count', 'hash');
+  const drop = (name: string) => acme.drop(`/${name}.csv`, csv('User Email', `${name}@acme.test`));
+  await drop('ann');
+  const old = await head();
+  await drop('bob');
+  await drop('cy');
+  await stepBack(control.write, old);
+  await drop('dee');
+  await drop('eve');
+  const { records, uploads, found } = control.mark!.lost!;
+  assert.deepEqual([records, uploads, found], [2, 2, old.count]);
+  const numbers = (await listQueue(control.read, 'acme')).map(({ id }) => id);
+  assert.deepEqual(numbers, [1, 4, 5], 'the numbers of the lost uploads are not used again');
+  assert.equal((await head()).count, old.count + 2);
+  const place = await workplaceOn(t, settings);
+  assert.match((await describeMisfits(place)).join(), /lost 2 records .* up to 2 uploads that were acknowledged/);
+  assert.equal((await acceptDatabases(place)).lostUploads, 2);
+  assert.deepEqual(await describeMisfits(place), []);
+  await drop('flo');
+  assert.equal(control.mark!.lost, null, 'the loss was accepted for all processes of the data folder');
+});
+
+test('a server says once that its database has lost commits while it ran, though it commits nothing', async (t) => {
+  const databases = await openFresh(t, 'postgres');
+  const acme = await Company.join(databases);
+  await acme.drop('/ann.csv', csv('User Email', 'ann@acme.test'));
+  const place = await workplaceOn(t, databases.settings);
+  const old = await place.control.read('audit_head').where({ id: 1 }).first('count', 'hash');
+  await acme.drop('/bob.csv', csv('User Email', 'bob@acme.test'));
+  const lines: string[] = [];
+  let rounds = 0;
+  const mark = place.control.mark!;
+  const examine = mark.examine.bind(mark);
+  t.mock.method(mark, 'examine', (...given: Parameters<typeof examine>) => examine(...given).finally(() => rounds++));
+  const error = (message: string, { reason }: { reason: string }) => lines.push(`${message}: ${reason}`);
+  const watch = watchLosses(place, { ...createSilentLogger(), error } as never, 20);
+  t.after(() => watch.stop());
+  await until(() => rounds > 2, 'it has looked');
+  assert.deepEqual(lines, []);
+  await stepBack(databases.control.write, old);
+  await until(() => lines.length > 0, 'it has said so');
+  const before = rounds;
+  await until(() => rounds > before + 2, 'it has looked again');
+  assert.equal(lines.length, 1);
+  assert.match(lines[0]!, /^the databases are not whole: the control database has lost 1 records /);
+});
+
+/** The database as it was when the trail ended with this record, as on a standby that had received no more; it may have skipped numbers. */
+async function stepBack(db: Knex, head: { count: number; hash: string }): Promise<void> {
+  await db.transaction(async (tx) => {
+    const ids = await tx('audit').where('seq', '>', head.count).whereNotNull('upload_id').pluck('upload_id');
+    await tx('audit').where('seq', '>', head.count).delete();
+    await tx('audit_head').where({ id: 1 }).update(head);
+    await tx('entries').whereIn('upload_id', ids).delete();
+    await tx('uploads').whereIn('id', ids).delete();
+    await tx.raw("SELECT setval('uploads_id_seq', (SELECT max(id) FROM uploads))");
+  });
+}
