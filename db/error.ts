@@ -49,8 +49,21 @@ export function isConflict(error: unknown): boolean {
 
 /** SQLite result codes, and PostgreSQL classes of SQLSTATE, that report a failure of the machine, not a defect of the query. */
 const sqliteFailures = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB|PERM|NOMEM)/;
-const postgresFailures = /^(08|25006|25P0[34]|28|3D|53|55P03|57|58|XX)/;
-const networkFailures = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|EAI_AGAIN)$/;
+const postgresFailures = /^(08|25006|25P0[34]|28|3D|3F|42501|42P01|53|5500[06]|55P03|57|58|XX)/;
+const networkFailures =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ENOTFOUND|ETIMEDOUT|EPIPE|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN)$/;
+/** Of Node.js: the certificate of the server has expired, is another one, or comes from an unknown authority; or no TLS was agreed on. */
+const tlsFailures = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
+
+/** What an administrator of PostgreSQL does about it, by SQLSTATE or its class. A role that may not use a schema does not see its tables (42P01). */
+const remedies: readonly [codes: RegExp, remedy: string][] = [
+  [/^25006/, 'the server is a standby, or default_transaction_read_only is on'],
+  [/^28/, 'see the role and its password in the URL of the database, and pg_hba.conf'],
+  [/^3D/, 'see the name in the URL of the database'],
+  [/^(3F|42501|42P01)/, 'the role of Dropslot lacks privileges on its schemas and tables, or they are gone'],
+  [/^53100/, 'make room on the disk of the database server'],
+  [/^53300/, 'raise max_connections or the limit of the role, or lower databasePool'],
+];
 
 /** The words of the triggers that refuse each write to a database that was moved (db/move/state.ts). */
 export const movedRefusal = 'this installation was moved to another database';
@@ -69,9 +82,14 @@ export function describeDatabaseFailure(error: unknown): string | null {
   if (isEndedConnection(message ?? '')) return 'the database failed: the connection to it was lost';
   if (typeof code !== 'string') return null;
   const isKnown =
-    sqliteFailures.test(code) || networkFailures.test(code) || (code.length === 5 && postgresFailures.test(code));
+    sqliteFailures.test(code) ||
+    networkFailures.test(code) ||
+    tlsFailures.test(code) ||
+    (code.length === 5 && postgresFailures.test(code));
+  if (!isKnown) return null;
+  const remedy = remedies.find(([codes]) => codes.test(code))?.[1];
   // knex puts the statement before the driver's own words.
-  return isKnown ? `the database failed: ${message?.split(' - ').at(-1) ?? code}` : null;
+  return `the database failed: ${message?.split(' - ').at(-1) ?? code}${remedy === undefined ? '' : ` (${remedy})`}`;
 }
 
 /** The driver of PostgreSQL gives no code when the server or the network ends a connection. */
@@ -86,8 +104,8 @@ export function isDiskFull(error: unknown): boolean {
   return ['SQLITE_FULL', 'ENOSPC', 'EDQUOT', '53100'].includes((error as { code?: string } | null)?.code ?? '');
 }
 
-/** PostgreSQL or a pooler ended the connection: connection exceptions, an end of the server, and a crash of it. */
-const endedConnections = /^(08...|57P0[12])$/;
+/** PostgreSQL or a pooler ended the connection: connection exceptions, an end of the server, a crash of it, and its time limits for sessions. */
+const endedConnections = /^(08...|25P0[34]|57P0[125])$/;
 
 /** Whether the connection ended before the server's answer came. A server that is shut down while a COMMIT waits for its replica has written it. */
 export function isConnectionLost(error: unknown): boolean {

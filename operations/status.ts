@@ -17,6 +17,7 @@ import {
 import { searchRuns } from '../db/control/runs.js';
 import { type ListedWorker, listWorkers } from '../db/control/workers.js';
 import { type CommitWait, readCommitWait } from '../db/postgres/replication.js';
+import { findWriteFault } from '../db/postgres/writable.js';
 import { nextSlotOf } from '../importer/schedule/jitter.js';
 import { shareSlots } from '../importer/schedule/slots.js';
 import { listAlarmsOf } from './alarms.js';
@@ -46,6 +47,8 @@ export interface Status extends Counts {
   store: StoreState | null;
   /** Commits that wait for a standby of PostgreSQL, which stops all uploads; null: none does. */
   commitWait: CommitWait | null;
+  /** Why PostgreSQL takes no writes, in a sentence; null: it does. */
+  writeFault: string | null;
   /** The processes for connections; empty: each server speaks SSH itself, or none runs. */
   workers: ListedWorker[];
   /** Organizations with a held run, which blocks their next ones until an operator decides. */
@@ -97,6 +100,7 @@ export async function readStatus(workplace: Workplace, version: string): Promise
     database: control.dialect === 'sqlite' ? 'sqlite' : 'postgres',
     store: await readStore(workplace),
     commitWait: await readCommitWait(db),
+    writeFault: await findWriteFault(db),
     ...counts,
     workers: await listWorkers(db, at),
     held: held.map(({ id, org }) => ({ run: id, org })),

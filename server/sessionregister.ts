@@ -111,6 +111,8 @@ export function createSessionRegister({
     // After a long silence of this process another one has removed its sessions.
     if (isKnown && !wasKnown) for (const each of open.values()) each.isDirty = true;
     isKnown = true;
+    // Not at the end of a round that only reads: a database that is read-only would be logged again and again.
+    isFailing = false;
   };
 
   const round = async (): Promise<void> => {
@@ -118,6 +120,7 @@ export function createSessionRegister({
     if (open.size === 0) {
       if (isKnown) await removeSessionServer(control.write, server.id);
       isKnown = false;
+      isFailing = false;
       ended = [];
       return;
     }
@@ -128,7 +131,6 @@ export function createSessionRegister({
   const tick = (): void => {
     running ??= round()
       .then(() => {
-        isFailing = false;
         if (open.size > 0 || isKnown || timer === null) return;
         clearInterval(timer);
         timer = null;

@@ -41,7 +41,7 @@ export function renderStatus(status: Status, sessions: number, now: number): str
 export function statusTints(status: Status, now: number): Tints {
   const { importerSeenAt: seenAt, disk, store, scheduledBackups: schedule } = status;
   const states: [name: string, tint: Tint, isOn: boolean][] = [
-    ['Database:', 'red', status.commitWait !== null],
+    ['Database:', 'red', describeDatabase(status) !== null],
     ['Importer:', 'yellow', seenAt === null || now - seenAt > silentMs],
     ['Runs:', 'red', status.runs.failedLastDay > 0],
     ['Held:', 'yellow', status.held.length > 0],
@@ -55,8 +55,14 @@ export function statusTints(status: Status, now: number): Tints {
   return Object.fromEntries(states.filter(([, , isOn]) => isOn).map(([name, tint]) => [name, tint]));
 }
 
+/** null: nothing is wrong with it. */
+function describeDatabase({ commitWait, writeFault }: Status): string | null {
+  return commitWait === null ? writeFault : describeWait(commitWait);
+}
+
 function renderWith(status: Status, sessions: number, now: number, room: Room): string {
   const { organizations, queue, runs, disk } = status;
+  const database = describeDatabase(status);
   const oldest = queue.oldestAt === null ? '' : `, the oldest since ${formatTime(queue.oldestAt)}`;
   const held = status.held.map(({ run, org }) => `run ${run} of ${org}`);
   const alarms = status.alarms.map(({ org, message }) => `${org}: ${message}`);
@@ -66,9 +72,7 @@ function renderWith(status: Status, sessions: number, now: number, room: Room): 
   );
   return renderRecord([
     ['Dropslot', `${status.version}, ${status.database === 'sqlite' ? 'SQLite' : 'PostgreSQL'}`],
-    ...(status.commitWait === null
-      ? []
-      : [['Database', `PROBLEM: ${describeWait(status.commitWait)}`] as [string, string]]),
+    ...(database === null ? [] : [['Database', `PROBLEM: ${database}`] as [string, string]]),
     ['Organizations', `${organizations.all}, ${organizations.enabled} of them enabled`],
     ['Sessions', `${sessions} open`],
     ...(status.workers.length === 0 ? [] : [['Processes', describeWorkers(status.workers)] as [string, string]]),

@@ -76,7 +76,7 @@ export function createClient(options: ClientOptions): typeof Knex.Client {
         if (urls.length > 1) await requirePrimary(connection);
         if (!isPooled)
           await connection.query(
-            `SET search_path TO "${schema}"; SET jit = off; SET idle_in_transaction_session_timeout = ${idleMs}${isFilled ? `; SET ${fillingMark} = 'on'` : ''}`,
+            `SET search_path TO "${schema}"; SET jit = off; SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = ${idleMs}${isFilled ? `; SET ${fillingMark} = 'on'` : ''}`,
           );
         const base = this as unknown as Base;
         base.version ??= await base.checkVersion(connection);
@@ -84,7 +84,9 @@ export function createClient(options: ClientOptions): typeof Knex.Client {
       } catch (error) {
         connection.end().catch(() => {});
         const isLate = (error as Error).message === 'timeout expired';
-        throw isLate ? Object.assign(new Error('the database server does not answer'), { code: 'ETIMEDOUT' }) : error;
+        if (isLate) throw Object.assign(new Error('the database server does not answer'), { code: 'ETIMEDOUT' });
+        // The driver gives no code where the server wants no TLS, or has another password: no connection was made.
+        throw Object.assign(error as Error, { code: (error as { code?: unknown }).code ?? '08001' });
       }
     }
 

@@ -1,5 +1,6 @@
 /** One connection to a PostgreSQL server, which notices when it can't be used any more. */
 import type pg from 'pg';
+import { guardAnswers } from './answers.js';
 
 /** A connection as knex keeps it: it is not used again once `__knex__disposed` is set. */
 export type Connection = pg.Client & { __knex__disposed?: unknown; _txStatus?: string | null };
@@ -14,6 +15,7 @@ export function openConnection(Client: typeof pg.Client, url: string): Connectio
     connectionTimeoutMillis: connectMs,
     ...{ keepAlive: true, keepAliveInitialDelayMillis: keepAliveMs },
   });
+  guardAnswers(connection);
   connection.on('error', (error) => {
     connection.__knex__disposed = error;
   });

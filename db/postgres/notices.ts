@@ -46,7 +46,7 @@ export function listenForRuns(Client: typeof pg.Client, urls: readonly string[],
     try {
       await client.connect();
       // A standby refuses it.
-      await client.query(`LISTEN ${channel}`);
+      await client.query(`SET idle_session_timeout = 0; LISTEN ${channel}`);
       failures = 0;
       onRun();
       later(askEveryMs, ask);

@@ -3,6 +3,7 @@
  * that only takes long is left alone, since a second connection gets an answer meanwhile.
  */
 import type pg from 'pg';
+import { guardAnswers } from './answers.js';
 import type { Connection } from './connect.js';
 
 export interface ConnectionWatch {
@@ -65,6 +66,7 @@ export function watchConnections(
 
 async function answersIn(Client: typeof pg.Client, connectionString: string, answerMs: number): Promise<boolean> {
   const client = new Client({ connectionString, connectionTimeoutMillis: answerMs, query_timeout: answerMs });
+  guardAnswers(client);
   client.on('error', () => {});
   try {
     await client.connect();

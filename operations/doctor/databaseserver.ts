@@ -1,5 +1,6 @@
 /** Examines the PostgreSQL server: whether a commit that it has acknowledged survives, and which versions Dropslot knows. */
 import { type CommitWait, countStandbys, readCommitWait } from '../../db/postgres/replication.js';
+import { findWriteFault } from '../../db/postgres/writable.js';
 import type { Workplace } from '../workplace.js';
 import { judgeConnections, mostConnections } from './connections.js';
 import { type Finding, reporter } from './finding.js';
@@ -31,9 +32,17 @@ export async function examineDatabaseServer({
   );
   const isPooled = own.databasePooler === 'transaction';
   return [
+    ...judgeWrites(await findWriteFault(control.read)),
     ...judgeServer(rows[0], await countStandbys(control.read), await readCommitWait(control.read)),
     ...(isPooled ? [] : judgeConnections(mostConnections(own), rows[0].connections)),
   ];
+}
+
+/** @param fault why it takes no writes, in a sentence; null: it does */
+function judgeWrites(fault: string | null): Finding[] {
+  const findings: Finding[] = [];
+  if (fault !== null) reporter(findings, 'databases', 'PostgreSQL')('wrong', fault);
+  return findings;
 }
 
 /** @param synchronous standbys that a commit waits for; null: they can't be seen */

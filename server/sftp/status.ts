@@ -1,4 +1,5 @@
 /** Owns the SFTP status and the fixed sentence for every error that a client gets (draft-ietf-secsh-filexfer-02, section 7). */
+import { isDiskFull } from '../../db/error.js';
 import { SpaceError, type SpaceErrorCode } from '../../storage/types.js';
 import { SftpError, type SftpErrorCode } from './error.js';
 
@@ -79,7 +80,15 @@ const statuses: Readonly<Record<SpaceErrorCode | SftpErrorCode, Status>> = {
 
 /** An error that is neither a SpaceError nor an SftpError is the server's failure: the client gets `failed`. */
 export function statusOf(error: unknown): Status {
-  return error instanceof SpaceError || error instanceof SftpError ? statuses[error.code] : statuses.failed;
+  const code = error instanceof SpaceError || error instanceof SftpError ? error.code : 'failed';
+  return statuses[code === 'failed' && isForSpace(error) ? 'no_space' : code];
+}
+
+/** Whether the disk of the sealed files or that of the database is full. */
+function isForSpace(error: unknown): boolean {
+  if (isDiskFull(error)) return true;
+  const cause = (error as { cause?: unknown } | null)?.cause;
+  return cause instanceof Error && isDiskFull(cause);
 }
 
 /** Whether the server caused it, so that the log has it as an error. */

@@ -10,7 +10,7 @@ const now = Date.UTC(2026, 2, 10, 9);
 
 const calm: Status = {
   ...{ version: '1.0.0', database: 'sqlite', store: null, workers: [], held: [], alarms: [], openAlarms: 0 },
-  commitWait: null,
+  ...{ commitWait: null, writeFault: null },
   organizations: { all: 300, enabled: 290 },
   ...{ importerSeenAt: now, queue: { files: 0, oldestAt: null }, nextSlots: [], expiringKeys: [], allExpiringKeys: 0 },
   runs: { open: 0, running: 0, held: 0, failedLastDay: 0 },

@@ -16,6 +16,8 @@ export interface TcpProxy {
   mend(): void;
   /** Ends the connection that brings such a piece of data for the server, in its place or in place of the answer; null: none. */
   cutAt(text: string | null, when?: 'before' | 'after'): void;
+  /** Puts other bytes in the place of each piece of data of the server, and ends the connection after it if they are fewer; null: none. */
+  spoil(change: ((bytes: Buffer) => Buffer) | null): void;
   /** Where new connections lead. */
   target(port: number): void;
 }
@@ -26,6 +28,7 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
   let isHeld = false;
   let isCut = false;
   let cutAt: { text: string; when: 'before' | 'after' } | null = null;
+  let spoiled: ((bytes: Buffer) => Buffer) | null = null;
   const pairs = new Set<{ sockets: Socket[]; pumps: (() => void)[] }>();
   const server = createServer((client) => {
     if (isCut) {
@@ -39,7 +42,14 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
       losesAnswer = cutAt.when === 'after';
       return !losesAnswer;
     };
-    const pumps = [join(client, upstream, cutsAt), join(upstream, client, () => losesAnswer)];
+    const spoils = (bytes: Buffer) => {
+      if (spoiled === null) return false;
+      const changed = spoiled(bytes);
+      if (changed.length < bytes.length) client.end(changed);
+      else client.write(changed);
+      return changed.length < bytes.length ? 'ended' : 'written';
+    };
+    const pumps = [join(client, upstream, cutsAt), join(upstream, client, () => losesAnswer, spoils)];
     const pair = { sockets: [client, upstream], pumps };
     pairs.add(pair);
     for (const socket of pair.sockets) {
@@ -53,7 +63,12 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
   });
 
   /** Passes pieces on in their order; what comes while it is held waits. At a piece for which `cuts` is true the connection ends. */
-  function join(from: Socket, to: Socket, cuts: (bytes: Buffer) => boolean): () => void {
+  function join(
+    from: Socket,
+    to: Socket,
+    cuts: (bytes: Buffer) => boolean,
+    spoils: (bytes: Buffer) => 'ended' | 'written' | false = () => false,
+  ): () => void {
     const waiting: { bytes: Buffer; at: number }[] = [];
     let timer: NodeJS.Timeout | null = null;
     const pump = () => {
@@ -67,6 +82,9 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
         to.destroy();
         return;
       }
+      const how = spoils(bytes);
+      if (how === 'ended') from.destroy();
+      if (how !== false) return;
       if (delayMs === 0 && !isHeld && waiting.length === 0) {
         to.write(bytes);
         return;
@@ -109,6 +127,9 @@ export async function startTcpProxy(scope: Scope, targetPort: number): Promise<T
     },
     cutAt: (text, when = 'before') => {
       cutAt = text === null ? null : { text, when };
+    },
+    spoil: (change) => {
+      spoiled = change;
     },
     target: (to) => {
       target = to;

@@ -12,6 +12,7 @@ const status = z.strictObject({
   database: z.enum(['sqlite', 'postgres']),
   store: z.strictObject({ name: z.string(), fault: z.string().nullable() }).nullable(),
   commitWait: z.strictObject({ commits: count, waitedMs: count }).nullable(),
+  writeFault: z.string().nullable(),
   organizations: z.strictObject({ all: count, enabled: count }),
   importerSeenAt: maybeTime,
   queue: z.strictObject({ files: count, oldestAt: maybeTime }),
