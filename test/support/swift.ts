@@ -28,6 +28,8 @@ export interface Swift {
   /** Settings of a store in its bucket, under a prefix of its own. */
   settings(prefix: string, change?: { endpoint?: string; secret?: string }): Record<string, string | number>;
   client: S3Client;
+  /** Ends it at once, with all requests to it, and starts it again at the same port. */
+  restart(): Promise<void>;
 }
 
 export const bucket = 'dropslot-test';
@@ -36,14 +38,16 @@ export const bucket = 'dropslot-test';
 export async function startSwift(scope: Scope): Promise<Swift> {
   silenceStoreClient();
   const folder = temporaryFolder(scope);
-  const script = new URL('swiftserver.py', import.meta.url).pathname;
-  const child = spawn(python, [script, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
-  scope.after(async () => {
+  let { child, port } = await launch(folder);
+  const stop = async () => {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  });
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  const port = Number(line.split(' ')[1]);
+  };
+  scope.after(stop);
+  const restart = async () => {
+    await stop();
+    ({ child, port } = await launch(folder, port));
+  };
   const endpoint = `http://127.0.0.1:${port}`;
   const client = new S3Client({
     ...{ endpoint, region: 'us-east-1', forcePathStyle: true, credentials: accessKey },
@@ -66,7 +70,16 @@ export async function startSwift(scope: Scope): Promise<Swift> {
     blobPartBytes: 5 * 1024 ** 2,
     blobRetrySeconds: 3,
   });
-  return { endpoint, port, settings, client };
+  return { endpoint, port, settings, client, restart };
+}
+
+async function launch(folder: string, wanted = 0) {
+  const script = new URL('swiftserver.py', import.meta.url).pathname;
+  const child = spawn(python, [script, folder, `${wanted}`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('Swift does not start')));
+  const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [string];
+  ended.catch(() => {});
+  return { child, port: Number(line.split(' ')[1]) };
 }
 
 /** Settings as the environment has them. */
