@@ -28,8 +28,13 @@ const allowed: Record<Sent['state'], readonly string[]> = {
  * Every promise is kept so far, and nothing is there that nobody sent whole. `mostUnanswered`: clients times kills, as
  * each may have had one CLOSE committed whose answer could not leave.
  */
-export async function checkPromises(place: Workplace, ledger: Ledger, mostUnanswered: number): Promise<void> {
-  const uploads = await listUploads(place);
+export async function checkPromises(
+  place: Workplace,
+  ledger: Ledger,
+  mostUnanswered: number,
+  of: string = org,
+): Promise<void> {
+  const uploads = await listUploads(place, of);
   const found = new Map<string, Upload>();
   let unanswered = 0;
   for (const upload of uploads) {
@@ -58,16 +63,16 @@ export async function checkWhole(place: Workplace, hoursLater = 0): Promise<void
 }
 
 /** Everything is imported that was to be, each file once, and nothing else; bytes, archive and reports are there. */
-export async function checkImported(place: Workplace, ledger: Ledger): Promise<void> {
+export async function checkImported(place: Workplace, ledger: Ledger, of: string = org): Promise<void> {
   const { control, directory } = place;
-  const uploads = await listUploads(place);
+  const uploads = await listUploads(place, of);
   const imported = uploads.filter(({ state }) => state === 'imported');
   for (const { id, path, state } of uploads)
     assert.ok(['imported', 'superseded', 'stored'].includes(state), `upload ${id} of ${path} is ${state}`);
 
   const created: { upload_id: number; users: number }[] = await directory
     .read('changes')
-    .where({ entity: 'user', field: '' })
+    .where({ org_id: of, entity: 'user', field: '' })
     .whereNotNull('upload_id')
     .groupBy('upload_id')
     .select('upload_id', directory.read.raw('count(*) as users'));
@@ -76,27 +81,32 @@ export async function checkImported(place: Workplace, ledger: Ledger): Promise<v
     imported.map(({ id, sha256 }) => [id, ledger.find(sha256)!.users]).sort(byFirst),
     'users created by each upload',
   );
-  const applied = await directory.read('applied_uploads').orderBy('upload_id').select('upload_id');
+  const applied = await directory
+    .read('applied_uploads')
+    .join('applied_runs', 'applied_runs.run_id', 'applied_uploads.run_id')
+    .where({ org_id: of })
+    .orderBy('upload_id')
+    .select('upload_id');
   assert.deepEqual(
     applied.map(({ upload_id }) => upload_id),
     imported.map(({ id }) => id),
     'applied uploads',
   );
-  const users = await directory.read('users').select('id');
+  const users = await directory.read('users').where({ org_id: of }).select('id');
   assert.equal(
     users.length,
     imported.reduce((sum, { sha256 }) => sum + ledger.find(sha256)!.users, 1),
     'users and the owner',
   );
-  await checkArchive(place, ledger, uploads);
-  await checkReports(place, imported);
-  const unfinished = await control.read('runs').whereNotIn('state', ['done', 'failed']);
+  await checkArchive(place, ledger, uploads, of);
+  await checkReports(place, imported, of);
+  const unfinished = await control.read('runs').where({ org_id: of }).whereNotIn('state', ['done', 'failed']);
   assert.deepEqual(unfinished, [], 'runs that are not over');
 }
 
 /** Every upload has one name, under which its very bytes are read. */
-async function checkArchive(place: Workplace, ledger: Ledger, uploads: readonly Upload[]): Promise<void> {
-  const space = await place.space(await place.org(org));
+async function checkArchive(place: Workplace, ledger: Ledger, uploads: readonly Upload[], of: string): Promise<void> {
+  const space = await place.space(await place.org(of));
   for (const { id, path, archived_as, sha256 } of uploads) {
     const names = await place.control.read('entries').where({ upload_id: id });
     assert.equal(names.length, 1, `names of upload ${id}`);
@@ -108,9 +118,9 @@ async function checkArchive(place: Workplace, ledger: Ledger, uploads: readonly 
 }
 
 /** Each imported upload stands in one run's summary, and has its report if there is anything to report. */
-async function checkReports(place: Workplace, imported: readonly Upload[]): Promise<void> {
-  const space = await place.space(await place.org(org));
-  const runs = await place.control.read('runs').whereNotNull('summary').select('summary');
+async function checkReports(place: Workplace, imported: readonly Upload[], of: string): Promise<void> {
+  const space = await place.space(await place.org(of));
+  const runs = await place.control.read('runs').where({ org_id: of }).whereNotNull('summary').select('summary');
   const files = runs.flatMap(({ summary }) => (JSON.parse(summary) as RunSummary).files);
   assert.deepEqual(
     files.map(({ uploadId }) => uploadId!).sort((one, other) => one - other),
@@ -123,11 +133,11 @@ async function checkReports(place: Workplace, imported: readonly Upload[]): Prom
   }
 }
 
-async function listUploads({ control }: Workplace): Promise<Upload[]> {
+async function listUploads({ control }: Workplace, of: string): Promise<Upload[]> {
   return control
     .read('uploads')
     .join('blobs', 'blobs.id', 'uploads.blob_id')
-    .where('uploads.org_id', org)
+    .where('uploads.org_id', of)
     .orderBy('uploads.id')
     .select('uploads.id', 'path', 'state', 'queue_number', 'archived_as', 'sha256');
 }

@@ -21,12 +21,18 @@ export class Ledger {
   readonly #sent = new Map<string, Sent>();
   #files = 0;
 
+  /** @param domain of its users: with one for each ledger no content is in two of them */
+  constructor(readonly domain = 'acme.test') {}
+
   /** Writes a new file of a random size; `random` gives numbers from 0 to below 1. */
   begin(path: string, temporary: string | null, random: () => number): Sent {
     const file = ++this.#files;
     // Most files are small; some have several sealed chunks.
     const users = random() < 0.08 ? 1000 + Math.floor(random() * 3000) : 1 + Math.floor(random() * 20);
-    const rows = Array.from({ length: users }, (_, user) => `f${file}-${user}@acme.test,Person ${user} of ${file}`);
+    const rows = Array.from(
+      { length: users },
+      (_, user) => `f${file}-${user}@${this.domain},Person ${user} of ${file}`,
+    );
     const content = Buffer.from(['User Email,User Name', ...rows, ''].join('\n'));
     const sha256 = createHash('sha256').update(content).digest('hex');
     const sent: Sent = { path, temporary, content, sha256, users, state: 'sending' };

@@ -77,7 +77,8 @@ export function planKills(count: number, random: () => number): Kill[] {
 export function sequence(seed: number): () => number {
   let state = seed;
   return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    // With the rounding of a product of doubles every seed would come into one cycle of ten thousand numbers.
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
     return state / 2_147_483_648;
   };
 }

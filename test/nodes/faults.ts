@@ -1,75 +1,111 @@
-/** What happens to the nodes of a round, to their network and to their database. */
-import assert from 'node:assert/strict';
+/** What happens to the nodes of a round, to their clocks, to their network, and to their database. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Scope } from '../support/temporary.js';
-import { type Build, thisBuild } from './build.js';
-import type { ReplicatedDatabase } from './databases.js';
-import type { TestNode } from './node.js';
+import { thisBuild } from './build.js';
+import type { Fault } from './fault.js';
+import { leaseSeconds } from './node.js';
+import { storeFaults } from './storefaults.js';
 
-export const leaseSeconds = 6;
+/** So long that another node takes over what a node had that stands still. */
+const standstillMs = (leaseSeconds + 3) * 1000;
 
-export interface Stage {
-  scope: Scope;
-  database: ReplicatedDatabase;
-  nodes: readonly TestNode[];
-  random: () => number;
-  /** That runs beside this build; null: all nodes have this one. */
-  other: Build | null;
-}
+const [minute, hour, day] = [60, 3_600, 86_400];
+const jumps = [-day, -hour, -5 * minute, 5 * minute, hour, day, 365 * day];
 
-export type Fault = (stage: Stage, node: TestNode) => Promise<void>;
-
-export const faults: Record<string, Fault> = {
-  kill: async ({ scope }, node) => {
-    await node.kill();
-    await sleep(500);
-    await node.startAgain(scope);
+const nodeFaults = {
+  kill: {
+    lots: 2,
+    async play({ scope }, node) {
+      await node.kill();
+      await sleep(500);
+      await node.startAgain(scope);
+    },
   },
-  killPart: async ({ random }, node) => node.killImporter(random),
-  pause: async (_, node) => {
-    node.signal('SIGSTOP');
-    await sleep((leaseSeconds + 3) * 1000);
-    node.signal('SIGCONT');
+  /** In order, in the middle of uploads. */
+  stop: {
+    lots: 2,
+    async play({ scope }, node) {
+      await node.stop();
+      await node.startAgain(scope);
+    },
   },
-  cut: async ({ random }, node) => {
-    node.proxy.cut();
-    await sleep(500 + random() * 3_000);
-    node.proxy.mend();
+  killPart: { lots: 2, play: async ({ random }, node) => node.killPart(random) },
+  killWorker: {
+    lots: 3,
+    fits: ({ node }) => node.workers > 1,
+    play: async ({ random }, node) => node.killPart(random, 'workerentry'),
   },
-  hold: async (_, node) => {
-    node.proxy.hold(true);
-    await sleep((leaseSeconds + 3) * 1000);
-    node.proxy.hold(false);
+  pause: {
+    lots: 1,
+    async play(_, node) {
+      node.signal('SIGSTOP');
+      await sleep(standstillMs);
+      node.signal('SIGCONT');
+    },
   },
-  slow: async (_, node) => {
-    node.proxy.delay(60);
-    await sleep(3_000);
-    node.proxy.delay(0);
-  },
-  restartDatabase: async ({ database, random }) => database.restart(random() < 0.5),
-  failOver: async ({ database, nodes }) => {
-    await database.failOver();
-    for (const { proxy } of nodes) {
-      proxy.cut();
-      proxy.target(database.primary.port);
-      proxy.mend();
-    }
+  /** While it runs. Its clock stays wrong for some seconds, or until the next jump. */
+  jump: {
+    lots: 3,
+    async play({ random }, node) {
+      node.setClock(jumps[Math.floor(random() * jumps.length)]!);
+      await sleep(2_000 + random() * 6_000);
+      if (random() < 0.7) node.setClock(node.plan.skewSeconds);
+    },
   },
   /** An upgrade, or the step back, in order or after a kill. */
-  changeVersion: async ({ scope, random, other }, node) => {
-    if (random() < 0.5) await node.kill();
-    else if (node.served !== null) assert.equal(await node.served.stop(), 0, `${node.name} stops by itself`);
-    node.build = node.build === thisBuild ? other! : thisBuild;
-    await node.startAgain(scope);
+  changeVersion: {
+    lots: 7,
+    fits: ({ other }) => other !== null,
+    async play({ scope, random, other }, node) {
+      await (random() < 0.5 ? node.kill() : node.stop());
+      node.build = node.build === thisBuild ? other! : thisBuild;
+      await node.startAgain(scope);
+    },
   },
-};
+} satisfies Record<string, Fault>;
 
-/** More often what costs less time. */
-const lots = ['kill', 'killPart', 'killPart', 'pause', 'cut', 'cut', 'hold', 'slow', 'restartDatabase', 'failOver'];
-const lotsOfTwo = [...lots, 'changeVersion', 'changeVersion', 'changeVersion', 'changeVersion'];
+const databaseFaults = {
+  cut: {
+    lots: 2,
+    async play({ random }, { proxy }) {
+      proxy.cut();
+      await sleep(500 + random() * 3_000);
+      proxy.mend();
+    },
+  },
+  hold: {
+    lots: 1,
+    async play(_, { proxy }) {
+      proxy.hold(true);
+      await sleep(standstillMs);
+      proxy.hold(false);
+    },
+  },
+  slow: {
+    lots: 1,
+    async play(_, { proxy }) {
+      proxy.delay(60);
+      await sleep(3_000);
+      proxy.delay(0);
+    },
+  },
+  restartPooler: {
+    lots: 3,
+    fits: ({ node }) => node.isPooled,
+    play: async ({ network }) => network.restartPooler(),
+  },
+  restartDatabase: { lots: 1, play: async ({ database, random }) => database.restart(random() < 0.5) },
+  failOver: {
+    lots: 1,
+    async play({ database, network }) {
+      await database.failOver();
+      network.follow(database.primary.port);
+      await database.replaceStandby();
+    },
+  },
+} satisfies Record<string, Fault>;
 
-/** @param isFirst of its round: with two versions it always changes that of a node */
-export function chooseFault({ random, other }: Stage, isFirst: boolean): string {
-  if (other === null) return lots[Math.floor(random() * lots.length)]!;
-  return isFirst ? 'changeVersion' : lotsOfTwo[Math.floor(random() * lotsOfTwo.length)]!;
-}
+const all = { ...nodeFaults, ...databaseFaults, ...storeFaults };
+
+export type FaultName = keyof typeof all;
+
+export const faults: Record<FaultName, Fault> = all;

@@ -5,7 +5,6 @@ import pg from 'pg';
 import { pathsOf } from '../../config/paths.js';
 import { type Settings, settingsSchema } from '../../config/settings.js';
 import { loadOrCreateHostKeys } from '../../keys/host/hostkeys.js';
-import { org } from '../crash/audit.js';
 import { newKeyPair } from '../support/keys.js';
 import { askDropslot } from '../support/program.js';
 import { type Swift, variablesOf } from '../support/swift.js';
@@ -19,25 +18,29 @@ export interface Installation {
   env: Record<string, string>;
   /** Of a process of the test, with a URL that it is given. */
   settingsAt(database: string): Settings;
-  privateKey: string;
+  /** The private login key of each organization. */
+  keys: ReadonlyMap<string, string>;
 }
 
 export interface Wanted {
   name: string;
   /** Of its database. */
   url: string;
+  orgs: readonly string[];
   nodes: number;
   /** Makes the tables. */
   build: Build;
   /** null: the nodes share a data folder. */
   store: Swift | null;
+  /** Of all organizations; each has one of its own besides, below this URL. */
   hook: { url: string; types: string };
 }
 
-const slots = 12;
+/** Minutes: a machine with much other load has taken 25 for a round. */
+const slots = 60;
 
 export async function install(scope: Scope, wanted: Wanted): Promise<Installation> {
-  const { name, url, nodes, build, store, hook } = wanted;
+  const { name, url, orgs, nodes, build, store, hook } = wanted;
   const named = store?.settings(name) ?? {};
   const env = variablesOf(named);
   const settingsAt = (database: string) => settingsSchema.parse({ data, database, databasePool: 3, ...named });
@@ -49,16 +52,28 @@ export async function install(scope: Scope, wanted: Wanted): Promise<Installatio
     ...(build.entry !== undefined && { entry: build.entry }),
   };
   const ask = (...args: string[]) => askDropslot(args, options);
-  const key = newKeyPair();
-  const publicKey = join(data, 'login.pub');
-  writeFileSync(publicKey, `${key.public.algorithm} ${key.public.publicKey} test\n`);
-  await ask('orgs', 'add', org, '--owner', 'jane@acme.test', '--time-zone', 'UTC', '--enable');
-  await ask('keys', 'add', org, publicKey);
-  await ask('webhooks', 'add', '--url', hook.url, '--types', hook.types, '--allow-http', '--allow-private');
+  const pairs = new Map(orgs.map((org) => [org, newKeyPair()]));
+  const add = (org: string) => ask('orgs', 'add', org, '--owner', `jane@${org}.test`, '--time-zone', 'UTC', '--enable');
+  const [first, ...others] = orgs;
+  // The first command makes the tables.
+  await add(first!);
+  await Promise.all(others.map(add));
+  const hookOptions = ['--types', hook.types, '--allow-http', '--allow-private'];
+  await Promise.all([
+    ask('webhooks', 'add', '--url', hook.url, ...hookOptions),
+    ...orgs.map(async (org) => {
+      const { algorithm, publicKey } = pairs.get(org)!.public;
+      const file = join(data, `${org}.pub`);
+      writeFileSync(file, `${algorithm} ${publicKey} test\n`);
+      await ask('keys', 'add', org, file);
+      await ask('webhooks', 'add', '--org', org, '--url', `${hook.url}/${org}`, ...hookOptions);
+    }),
+  ]);
   await beginSlots(url);
   const folders = [data];
   while (folders.length < nodes) folders.push(store === null ? data : copyKeys(scope, data));
-  return { folders, env, settingsAt, privateKey: key.private };
+  const keys = new Map([...pairs].map(([org, pair]) => [org, pair.private]));
+  return { folders, env, settingsAt, keys };
 }
 
 /** With a store a node needs no other file of the first one. */

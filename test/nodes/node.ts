@@ -1,9 +1,12 @@
-/** One node of a test: `dropslot serve` of one build or another, behind its own network to the database, with its own clock. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+/** One node of a test: `dropslot serve` of one build or another, behind its own network, with its own clock. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LogLine, type Served, startServe } from '../support/program.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcpproxy.js';
-import type { Scope } from '../support/temporary.js';
+import type { StoreProxy } from '../support/swift.js';
+import type { TcpProxy } from '../support/tcpproxy.js';
+import { type Scope, temporaryFolder } from '../support/temporary.js';
 import { type Build, thisBuild } from './build.js';
 
 const faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
@@ -11,61 +14,100 @@ const faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 /** Why a test is skipped; false: it is there. */
 export const lacksFaketime = existsSync(faketime) ? false : 'needs libfaketime (Debian package: faketime)';
 
-export interface NodeOptions {
-  /** Shared by all nodes, or its own one where an object store has the files. */
+export const leaseSeconds = 6;
+/** Of a start that fails while the database is away; PgBouncer tries one that was away only every 15 seconds. */
+const startMs = 120_000;
+
+export interface NodePlan {
+  name: string;
+  /** At first. */
+  build: Build;
+  /** How far its clock is ahead at first. */
+  skewSeconds: number;
+  /** Processes that speak SSH. */
+  workers: number;
+  /** Whether PgBouncer is between it and the database. */
+  isPooled: boolean;
+}
+
+/** Where a node is, and what it reaches. */
+export interface Surroundings {
+  /** The data folder: shared by all nodes, or its own one where an object store has the files. */
   data: string;
-  /** Settings that every node has. */
+  /** Settings of the store. */
   env: Record<string, string>;
   /** Of the database that this round uses, on the server behind the proxy. */
   database: string;
-  /** How far the clock of this node is ahead, in seconds. */
-  skewSeconds: number;
-  leaseSeconds: number;
+  proxy: TcpProxy;
+  /** null: no store. */
+  store: StoreProxy | null;
 }
 
 export class TestNode {
   served: Served | null = null;
   /** That it runs, or will run from its next start on. */
-  build: Build = thisBuild;
+  build: Build;
   /** Of each of its servers so far, by its process. */
   readonly builds = new Map<number, Build>();
   /** The lines of servers that have ended. */
   readonly log: LogLine[] = [];
+  readonly #clock: string;
 
-  private constructor(
-    readonly name: string,
-    readonly proxy: TcpProxy,
-    readonly options: NodeOptions,
-  ) {}
+  constructor(
+    scope: Scope,
+    readonly plan: NodePlan,
+    readonly place: Surroundings,
+  ) {
+    this.build = plan.build;
+    this.#clock = join(temporaryFolder(scope), 'clock');
+    this.setClock(plan.skewSeconds);
+  }
 
-  static async make(scope: Scope, name: string, targetPort: number, options: NodeOptions): Promise<TestNode> {
-    return new TestNode(name, await startTcpProxy(scope, targetPort), options);
+  get name(): string {
+    return this.plan.name;
+  }
+
+  get proxy(): TcpProxy {
+    return this.place.proxy;
+  }
+
+  get store(): StoreProxy | null {
+    return this.place.store;
+  }
+
+  get isUp(): boolean {
+    return this.served !== null;
+  }
+
+  /** All of its processes have that time within a second. */
+  setClock(aheadSeconds: number): void {
+    writeFileSync(`${this.#clock}.new`, `${aheadSeconds < 0 ? '' : '+'}${aheadSeconds}\n`);
+    renameSync(`${this.#clock}.new`, this.#clock);
   }
 
   async start(scope: Scope): Promise<void> {
     const { build } = this;
-    const { data, env, database, skewSeconds, leaseSeconds } = this.options;
-    const clock: Record<string, string> =
-      skewSeconds === 0
-        ? {}
-        : {
-            LD_PRELOAD: faketime,
-            FAKETIME: `${skewSeconds > 0 ? '+' : ''}${skewSeconds}s`,
-            FAKETIME_DONT_FAKE_MONOTONIC: '1',
-          };
-    this.served = await startServe(scope, {
+    const { data, env, database, proxy } = this.place;
+    const { workers, isPooled } = this.plan;
+    const served = await startServe(scope, {
       data,
       ...(build.entry !== undefined && { entry: build.entry }),
       env: {
         ...env,
-        DROPSLOT_DATABASE: this.proxy.through(database),
+        DROPSLOT_DATABASE: proxy.through(database),
         DROPSLOT_LEASE_SECONDS: `${leaseSeconds}`,
         DROPSLOT_IMPORTERS: '2',
         DROPSLOT_MAX_CREATIONS: '1000000',
-        ...clock,
+        // The version before has no workers.
+        ...(workers > 1 && build === thisBuild && { DROPSLOT_WORKERS: `${workers}` }),
+        ...(isPooled && { DROPSLOT_DATABASE_POOLER: 'transaction' }),
+        LD_PRELOAD: faketime,
+        FAKETIME_TIMESTAMP_FILE: this.#clock,
+        FAKETIME_CACHE_DURATION: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
       },
     });
-    const { served } = this;
+    this.served = served;
     this.builds.set(served.pid, build);
     void served.exited.then(() => {
       this.log.push(...served.log);
@@ -75,37 +117,33 @@ export class TestNode {
 
   /** It does not start while its database is away. */
   async startAgain(scope: Scope): Promise<void> {
-    for (let tries = 0; ; tries++) {
+    for (const deadline = performance.now() + startMs; ; await sleep(500))
       try {
         return await this.start(scope);
       } catch (error) {
-        if (tries === 20) throw error;
-        await sleep(500);
+        if (performance.now() > deadline) throw error;
       }
-    }
-  }
-
-  get isUp(): boolean {
-    return this.served !== null;
   }
 
   /** Of the server and its processes. */
   signal(signal: NodeJS.Signals): void {
     if (this.served === null) return;
-    for (const pid of withDescendants(this.served.pid))
-      try {
-        process.kill(pid, signal);
-      } catch {
-        // It has ended.
-      }
+    for (const pid of withDescendants(this.served.pid)) send(signal, pid);
   }
 
-  /** One of its importers alone. */
-  killImporter(random: () => number): void {
+  /** One of its processes besides the server; `module`: of those that run this one. */
+  killPart(random: () => number, module = ''): void {
     if (this.served === null) return;
-    const children = withDescendants(this.served.pid).slice(1);
-    const victim = children[Math.floor(random() * children.length)];
-    if (victim !== undefined) process.kill(victim, 'SIGKILL');
+    const parts = withDescendants(this.served.pid).slice(1);
+    const possible = parts.filter((pid) => commandOf(pid).includes(module));
+    const victim = possible[Math.floor(random() * possible.length)];
+    if (victim !== undefined) send('SIGKILL', victim);
+  }
+
+  /** In order, and with success. */
+  async stop(): Promise<void> {
+    const { served } = this;
+    if (served !== null) assert.equal(await served.stop(), 0, `${this.name} stops by itself`);
   }
 
   async kill(): Promise<void> {
@@ -113,6 +151,14 @@ export class TestNode {
     if (served === null) return;
     this.signal('SIGKILL');
     await served.exited;
+  }
+}
+
+function send(signal: NodeJS.Signals, pid: number): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended.
   }
 }
 
@@ -129,4 +175,13 @@ function withDescendants(root: number): number[] {
   const found = [root];
   for (let at = 0; at < found.length; at++) found.push(...(childrenOf.get(found[at]!) ?? []));
   return found;
+}
+
+/** Empty: it has ended. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }

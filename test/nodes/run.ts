@@ -3,8 +3,8 @@
  * of every kind. `--beside`: some nodes run the built version in FOLDER, and change from or to it. `--store`: without a shared folder.
  */
 import { parseArgs } from 'node:util';
-import { sequence } from '../crash/matrix.js';
 import { lacksCluster } from '../support/cluster.js';
+import { lacksPooler } from '../support/pooler.js';
 import { missingSwift, startSwift } from '../support/swift.js';
 import { openScope } from '../support/temporary.js';
 import { openBuild } from './build.js';
@@ -22,7 +22,7 @@ const { values } = parseArgs({
     store: { type: 'boolean', default: false },
   },
 });
-const lacks = lacksCluster || lacksFaketime || (values.store && missingSwift);
+const lacks = lacksCluster || lacksFaketime || lacksPooler || (values.store && missingSwift);
 if (lacks) {
   console.error(lacks);
   process.exit(1);
@@ -44,8 +44,8 @@ try {
     const begun = performance.now();
     const inner = openScope();
     try {
-      const tally = await playRound(inner, database, sequence(seed * 7919), {
-        ...{ other, store, isByHand: round % 2 === 0 },
+      const tally = await playRound(inner, database, seed, {
+        ...{ other, store },
         tell: (line) => console.log(`     ${line}`),
       });
       for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += tally[key];

@@ -4,9 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import SftpClient from 'ssh2-sftp-client';
-import { sequence } from '../crash/matrix.js';
 import { lacksCluster } from '../support/cluster.js';
 import { newKeyPair } from '../support/keys.js';
+import { lacksPooler } from '../support/pooler.js';
 import { askDropslot, type RunOptions, startServe } from '../support/program.js';
 import { missingSwift, startSwift } from '../support/swift.js';
 import { openScope, type Scope, temporaryFolder } from '../support/temporary.js';
@@ -18,11 +18,12 @@ import { playRound } from './round.js';
 const before = lacksBefore === false ? openBefore({ after }) : (null as never as Build);
 
 describe('nodes of the version before beside nodes of this one', { skip: lacksBefore }, () => {
-  const lacksNodes = lacksCluster || lacksFaketime;
+  const lacksNodes = lacksCluster || lacksFaketime || lacksPooler;
 
   async function play(
     t: Scope & { diagnostic(line: string): void },
     seed: number,
+    others: number,
     isByHand: boolean,
     hasStore: boolean,
   ) {
@@ -31,8 +32,9 @@ describe('nodes of the version before beside nodes of this one', { skip: lacksBe
       const database = await ReplicatedDatabase.start(scope);
       const store = hasStore ? await startSwift(scope) : null;
       const tell = (line: string) => t.diagnostic(line);
-      const { work } = await playRound(scope, database, sequence(seed * 7919), {
+      const { work } = await playRound(scope, database, seed, {
         other: before,
+        others,
         store,
         isByHand,
         tell,
@@ -44,15 +46,15 @@ describe('nodes of the version before beside nodes of this one', { skip: lacksBe
   }
 
   test('a shared folder: all nodes have the version before, and are upgraded under load', { skip: lacksNodes }, (t) =>
-    play(t, 2, true, false),
+    play(t, 2, 3, true, false),
   );
 
   test('a shared folder: one node has the version before, and only slots import', { skip: lacksNodes }, (t) =>
-    play(t, 1, false, false),
+    play(t, 1, 1, false, false),
   );
 
   test('an object store: two nodes have the version before', { skip: lacksNodes || missingSwift }, (t) =>
-    play(t, 7, true, true),
+    play(t, 7, 2, true, true),
   );
 });
 

@@ -28,6 +28,8 @@ export interface Swift {
   /** Settings of a store in its bucket, under a prefix of its own. */
   settings(prefix: string, change?: { endpoint?: string; secret?: string }): Record<string, string | number>;
   client: S3Client;
+  /** Ends it at once, with all requests to it, and starts it again at the same port. */
+  restart(): Promise<void>;
 }
 
 export const bucket = 'dropslot-test';
@@ -36,15 +38,17 @@ export const bucket = 'dropslot-test';
 export async function startSwift(scope: Scope, limits: Record<string, number> = {}): Promise<Swift> {
   silenceStoreClient();
   const folder = temporaryFolder(scope);
-  const script = new URL('swiftserver.py', import.meta.url).pathname;
   const named = Object.entries(limits).map(([name, value]) => `${name} = ${value}`);
-  const child = spawn(python, [script, folder, '0', ...named], { stdio: ['pipe', 'pipe', 'inherit'] });
-  scope.after(async () => {
+  let { child, port } = await launch(folder, named);
+  const stop = async () => {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  });
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  const port = Number(line.split(' ')[1]);
+  };
+  scope.after(stop);
+  const restart = async () => {
+    await stop();
+    ({ child, port } = await launch(folder, named, port));
+  };
   const endpoint = `http://127.0.0.1:${port}`;
   const client = new S3Client({
     ...{ endpoint, region: 'us-east-1', forcePathStyle: true, credentials: accessKey },
@@ -67,7 +71,16 @@ export async function startSwift(scope: Scope, limits: Record<string, number> = 
     blobPartBytes: 5 * 1024 ** 2,
     blobRetrySeconds: 3,
   });
-  return { endpoint, port, settings, client };
+  return { endpoint, port, settings, client, restart };
+}
+
+async function launch(folder: string, limits: readonly string[], wanted = 0) {
+  const script = new URL('swiftserver.py', import.meta.url).pathname;
+  const child = spawn(python, [script, folder, `${wanted}`, ...limits], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('Swift does not start')));
+  const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [string];
+  ended.catch(() => {});
+  return { child, port: Number(line.split(' ')[1]) };
 }
 
 /** Settings as the environment has them. */
