@@ -55,7 +55,7 @@ const networkFailures =
 /** Of Node.js: the certificate of the server has expired, is another one, or comes from an unknown authority; or no TLS was agreed on. */
 const tlsFailures = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
 
-/** What an administrator of PostgreSQL does about it, by SQLSTATE or its class. A role that may not use a schema does not see its tables (42P01). */
+/** The remedy for an administrator of PostgreSQL, by SQLSTATE or its class. A role that may not use a schema does not see its tables (42P01). */
 const remedies: readonly [codes: RegExp, remedy: string][] = [
   [/^25006/, 'the server is a standby, or default_transaction_read_only is on'],
   [/^28/, 'see the role and its password in the URL of the database, and pg_hba.conf'],

@@ -2,7 +2,7 @@
 import type { Db, Queryable } from '../connection.js';
 import { lastEvent, recordEvent } from './events.js';
 
-/** What it has had: every event of the control and of the directory database up to these numbers. */
+/** Received: every event of the control and of the directory database up to these numbers. */
 export interface Position {
   control: number;
   directory: number;

@@ -1,4 +1,4 @@
-/** What one process of all nodes may do at a time: an advisory lock of a transaction that stays open, which a pooler allows. */
+/** Work that one process of all nodes may do at a time, under an advisory lock of a transaction that stays open, which a pooler allows. */
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.js';
 import { DatabaseError } from '../error.js';

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { buffer } from 'node:stream/consumers';
@@ -37,7 +38,7 @@ export const bucket = 'dropslot-test';
 /** A server with an empty bucket. `limits`: settings of its S3 API, such as `max_upload_part_num`. */
 export async function startSwift(scope: Scope, limits: Record<string, number> = {}): Promise<Swift> {
   silenceStoreClient();
-  const folder = temporaryFolder(scope);
+  const folder = temporaryFolder(scope, tmpdir()); // extended attributes need a disk on systems before Linux 6.6
   const named = Object.entries(limits).map(([name, value]) => `${name} = ${value}`);
   let { child, port } = await launch(folder, named);
   const stop = async () => {

@@ -8,8 +8,8 @@ export interface Scope {
   after(cleanup: () => void | Promise<void>): void;
 }
 
-export function temporaryFolder(scope: Scope): string {
-  const folder = mkdtempSync(join(process.env.TEST_FOLDER ?? tmpdir(), 'dropslot-test-'));
+export function temporaryFolder(scope: Scope, parent = process.env.TEST_FOLDER ?? tmpdir()): string {
+  const folder = mkdtempSync(join(parent, 'dropslot-test-'));
   scope.after(() => {
     try {
       remove(folder);
