@@ -26,6 +26,8 @@ export function readInputBytes(file: string): Buffer {
 }
 
 const standardOutput = '/dev/stdout';
+/** Of this process: the file behind it may be another program's too, and keeps its other bytes. `/dev/shm` has usual files. */
+const descriptor = /^\/(dev\/(stdin|stdout|stderr|fd\/)|proc\/)/;
 
 const failures: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -54,7 +56,7 @@ export async function writePrivateFile(path: string, chunks: AsyncIterable<strin
   });
   const refusal = existing === null ? null : describeRefusal(existing);
   if (refusal !== null) throw new OperationError('refused', `will not write to ${path}: ${refusal}`);
-  const isFile = existing === null || (existing.isFile() && !/^\/(dev|proc)\//.test(target));
+  const isFile = existing === null || (existing.isFile() && !descriptor.test(target));
   return { bytes: isFile ? await replaceFile(path, target, chunks) : await writeInto(path, target, chunks), isFile };
 }
 

@@ -59,11 +59,17 @@ function createCheck(): (bytes: Buffer) => boolean {
         at += part;
         continue;
       }
-      header[known++] = bytes[at++]!;
-      if (known < headerBytes) continue;
-      known = 0;
-      const length = header.readUInt32BE(1);
-      if (!types.has(header[0]!) || length < 4 || length > mostBytes) return false;
+      let [type, length] = [0, 0];
+      if (known === 0 && bytes.length - at >= headerBytes) {
+        [type, length] = [bytes[at]!, bytes.readUInt32BE(at + 1)];
+        at += headerBytes;
+      } else {
+        header[known++] = bytes[at++]!;
+        if (known < headerBytes) continue;
+        known = 0;
+        [type, length] = [header[0]!, header.readUInt32BE(1)];
+      }
+      if (!types.has(type) || length < 4 || length > mostBytes) return false;
       rest = length - 4;
     }
     return true;

@@ -45,8 +45,9 @@ export function listenForRuns(Client: typeof pg.Client, urls: readonly string[],
     client.on('notification', onRun);
     try {
       await client.connect();
+      await client.query('SET idle_session_timeout = 0');
       // A standby refuses it.
-      await client.query(`SET idle_session_timeout = 0; LISTEN ${channel}`);
+      await client.query(`LISTEN ${channel}`);
       failures = 0;
       onRun();
       later(askEveryMs, ask);

@@ -9,6 +9,7 @@ import { findWriteFault } from '../../db/postgres/writable.js';
 import { classifyFailure } from '../../importer/run/failureclass.js';
 import { createDatabase, openFresh } from '../support/databases.js';
 import { sampleOrg } from '../support/samples.js';
+import { until } from '../support/session.js';
 import { startTcpProxy } from '../support/tcpproxy.js';
 import { connected } from '../support/template.js';
 import { openScope, type Scope, temporaryFolder } from '../support/temporary.js';
@@ -49,6 +50,13 @@ async function openLimited(scope: Scope): Promise<Limited> {
 const failureOf = (work: Promise<unknown>) =>
   work.then(
     () => assert.fail('it succeeded'),
+    (error: Error) => error,
+  );
+
+/** null: it succeeded. */
+const errorOf = (work: PromiseLike<unknown>) =>
+  work.then(
+    () => null,
     (error: Error) => error,
   );
 
@@ -120,27 +128,20 @@ describe('refusals', () => {
       await administer(setting!);
       await administer(leave);
       const locked = locking.length > 0 ? administer(`BEGIN${locking[0]}`) : Promise.resolve();
-      let failure: Error;
-      do {
-        // A connection that was ended is noticed at its next use at the latest; a lock is taken soon.
-        failure = await failureOf(
-          control
-            .transact((tx) => insertOrg(tx, sampleOrg('acme')))
-            .then(() =>
-              control
-                .write('orgs')
-                .del()
-                .then(() => Promise.reject(new Error('57P01'))),
-            ),
-        );
-      } while (isConnectionLost(failure) || failure.message === '57P01');
+      let failure: Error | null = null;
+      // A connection that was ended is noticed at its next use at the latest; a lock is taken soon.
+      await until(async () => {
+        failure = await errorOf(control.transact((tx) => insertOrg(tx, sampleOrg('acme'))));
+        if (failure === null) failure = await errorOf(control.write('orgs').del());
+        return failure !== null && !isConnectionLost(failure);
+      }, `refused: ${name}`);
       await locked;
       assert.match(describeDatabaseFailure(failure) ?? String(failure), says, name);
       assert.equal(classifyFailure(failure), 'machine', name);
       if (fault !== null) assert.match((await findWriteFault(control.write)) ?? 'none', fault, name);
       await administer(end.replaceAll('ROLE ROLE', `ROLE ${role}`).replace(/ROLE$/, role));
       await administer(leave);
-      while ((await control.write.raw('SELECT 1').catch(() => null)) === null);
+      await until(async () => (await errorOf(control.write('orgs').del())) === null, `over: ${name}`);
       await control.transact((tx) => insertOrg(tx, sampleOrg('acme')));
       await control.write('orgs').del();
       assert.equal(await findWriteFault(control.write), null, name);

@@ -72,7 +72,7 @@ onBothDatabases('group commit', (open) => {
           await tx('event_marks').insert({ name: `job ${turn}`, at: turn });
           await recordEvent(tx, { at: 0, org: 'acme', type: 'org.added', subject: `job ${turn}`, data: {} });
           if (turn === 4) throw new Error('bad job');
-          if (turn === 7) await tx('no_such_table').insert({ x: 1 });
+          if (turn === 7) await tx('event_marks').insert({ no_such_column: 1 });
           return turn;
         }),
       ),
