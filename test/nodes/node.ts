@@ -9,7 +9,7 @@ import type { TcpProxy } from '../support/tcpproxy.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 import { type Build, thisBuild } from './build.js';
 
-const faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+export const faketime = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 
 /** Why a test is skipped; false: it is there. */
 export const lacksFaketime = existsSync(faketime) ? false : 'needs libfaketime (Debian package: faketime)';

@@ -17,6 +17,8 @@ export interface RunOptions {
   timeoutMs?: number;
   /** Runs this file instead of the program. */
   entry?: string;
+  /** Is given the process when it has been started. */
+  onStart?: (child: ChildProcess) => void;
 }
 
 export interface Ran {
@@ -30,6 +32,7 @@ export interface Ran {
 /** Runs a command to its end; a failure of the command is a result, not an error. */
 export async function runDropslot(args: readonly string[], options: RunOptions): Promise<Ran> {
   const child = start(args, options);
+  options.onStart?.(child);
   const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 180_000);
   const stdout = gather(child.stdout!);
   const stderr = gather(child.stderr!);
