@@ -52,7 +52,9 @@ const how =
     : ['--enable-source-maps', ...options, ...compile()];
 
 const needsPostgres = files.some((file) =>
-  /onBothDatabases|onEveryDatabase|createDatabase|TEST_POSTGRES_URL/.test(readFileSync(file, 'utf8')),
+  /onBothDatabases|onEveryDatabase|createDatabase|openFresh\(\w+, 'postgres'|TEST_POSTGRES_URL/.test(
+    readFileSync(file, 'utf8'),
+  ),
 );
 const given = process.env.TEST_POSTGRES_URL;
 const postgres = needsPostgres && given === undefined ? await startPostgres() : { url: given, stop: async () => {} };

@@ -26,7 +26,7 @@ export async function findWriteFault(db: Knex): Promise<string | null> {
 }
 
 /** A disk that is full refuses a temporary file too: this one is removed at the end of the statement, and leaves nothing in any table. */
-const someRows = 20_000;
+const someRows = 5_000;
 
 async function findFullDisk(db: Knex): Promise<string | null> {
   try {
