@@ -7,7 +7,7 @@ import { AuditRate, foldedEveryMs } from './control/auditrate.js';
 import { type ChainHead, CommitsLost, chainAudit } from './control/audittransaction.js';
 import { ControlMark } from './control/mark.js';
 import type { Dialect } from './dialect.js';
-import { DatabaseError, describeDatabaseFailure } from './error.js';
+import { DatabaseError, findMachineFailure } from './error.js';
 import { beginMoment, type Moment, openKnex } from './knex.js';
 import { takeLock } from './lock.js';
 import { type MigrationList, migrate } from './migrations/migrate.js';
@@ -327,6 +327,5 @@ function describeFailure(settings: DbSettings, cause: unknown, isSealed: boolean
   if (isSealed && (cause as { code?: unknown }).code === 'SQLITE_NOTADB')
     return `directory.db in ${settings.data} is damaged, or sealed by another key than control.db has: restore both from the same backup`;
   const which = settings.database === 'sqlite' ? `the SQLite files in ${settings.data}` : 'the PostgreSQL database';
-  const reason = describeDatabaseFailure(cause)?.replace(/^the database failed: /, '');
-  return `${which} can't be opened: ${reason ?? (cause as Error).message}`;
+  return `${which} can't be opened: ${findMachineFailure(cause) ?? (cause as Error).message}`;
 }

@@ -73,13 +73,20 @@ export const placeRefusal = 'the sealed files were moved to another place';
 
 /** One sentence without the statement, which holds personal data; null: the database did not fail, the query is wrong. */
 export function describeDatabaseFailure(error: unknown): string | null {
-  const { name, code, message } = error as { name?: string; code?: string; message?: string };
+  const { name, message } = error as { name?: string; message?: string };
   if (name === 'KnexTimeoutError') return 'the database did not answer in time';
   if (message?.includes(movedRefusal)) return `the database refuses writes: ${movedRefusal}`;
   if (message?.includes(placeRefusal)) return `the database refuses the file: ${placeRefusal}`;
   if (isContention(error))
     return 'the database was busy: other transactions were in the way of this one again and again';
   if (isEndedConnection(message ?? '')) return 'the database failed: the connection to it was lost';
+  const reason = findMachineFailure(error);
+  return reason === null ? null : `the database failed: ${reason}`;
+}
+
+/** The driver's own words, and the remedy, where there is one; null: it is no failure of the machine, the network or the server's settings. */
+export function findMachineFailure(error: unknown): string | null {
+  const { code, message } = error as { code?: unknown; message?: string };
   if (typeof code !== 'string') return null;
   const isKnown =
     sqliteFailures.test(code) ||
@@ -89,7 +96,7 @@ export function describeDatabaseFailure(error: unknown): string | null {
   if (!isKnown) return null;
   const remedy = remedies.find(([codes]) => codes.test(code))?.[1];
   // knex puts the statement before the driver's own words.
-  return `the database failed: ${message?.split(' - ').at(-1) ?? code}${remedy === undefined ? '' : ` (${remedy})`}`;
+  return `${message?.split(' - ').at(-1) ?? code}${remedy === undefined ? '' : ` (${remedy})`}`;
 }
 
 /** The driver of PostgreSQL gives no code when the server or the network ends a connection. */

@@ -46,25 +46,25 @@ export async function awaitStandby(tx: Knex): Promise<void> {
  */
 export async function isCommitAnswered(db: Knex, aside: Knex, withinMs: number): Promise<boolean> {
   let pid: number | null = null;
-  const committing = aside.transaction(async (tx) => {
-    pid = (await tx.raw('SELECT pg_backend_pid() AS pid')).rows[0].pid;
-    await awaitStandby(tx);
-  });
-  const answered = committing.then(() => true);
   const cancel = async () => {
     await db.raw(
       "SELECT pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = ? AND wait_event = 'SyncRep'",
       [pid],
     );
   };
-  const timer = setTimeout(() => void cancel().catch(() => {}), withinMs);
+  // Again and again: a COMMIT on a slow server may begin to wait later.
+  const timer = setInterval(() => void cancel().catch(() => {}), withinMs);
   try {
-    return await answered;
+    await aside.transaction(async (tx) => {
+      pid = (await tx.raw('SELECT pg_backend_pid() AS pid')).rows[0].pid;
+      await awaitStandby(tx);
+    });
+    return true;
   } catch (error) {
     if ((error as { code?: unknown }).code === unknownOutcome) return false;
     throw error;
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 

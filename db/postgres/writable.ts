@@ -17,7 +17,7 @@ export async function findWriteFault(db: Knex): Promise<string | null> {
   );
   const [{ standby, readonly, role, forbidden }] = rows;
   if (standby)
-    return 'the database server is a standby and takes no writes: promote it, or lead the nodes to the primary';
+    return 'the database server is a standby and takes no writes: promote it, or connect the nodes to the primary';
   if (readonly)
     return `the database takes no writes: default_transaction_read_only is on. Set it to off for the role ${role}, the database or the server`;
   if (forbidden !== null)

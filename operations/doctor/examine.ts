@@ -1,6 +1,8 @@
 /** Examines the installation for `dropslot doctor`: runs every check, and collects the findings. */
+
 import { statfs } from 'node:fs/promises';
 import type { Settings } from '../../config/settings.js';
+import type { Queryable } from '../../db/connection.js';
 import { recordAudit } from '../../db/control/audit.js';
 import { listOrgs, type Org } from '../../db/control/orgs.js';
 import { listDirectories } from '../../db/directory/directory.js';
@@ -159,9 +161,10 @@ async function examineOpened(
 
 /** Makes each repair, and sets the level of its finding; a repair that failed adds the reason to the message. */
 async function mendAll(workplace: Workplace, mendable: readonly Finding[]): Promise<void> {
+  const aside = mendable.length === 0 ? undefined : workplace.control.openAside?.();
   for (const finding of mendable) {
     try {
-      await requireAnswers(workplace.control);
+      if (aside !== undefined) await requireAnswers(workplace.control.read, aside);
       await finding.mend!.act();
       await recordAudit(workplace.control.write, {
         at: workplace.now(),
@@ -177,20 +180,15 @@ async function mendAll(workplace: Workplace, mendable: readonly Finding[]): Prom
       finding.message += ` (not mended: ${(error as Error).message})`;
     }
   }
+  await aside?.destroy();
 }
 
 /** A repair would wait for a lost standby without an end. @throws when a commit is not answered in time */
-async function requireAnswers({ read, openAside }: Workplace['control']): Promise<void> {
-  const aside = openAside?.();
-  if (aside === undefined) return;
-  try {
-    if (!(await isCommitAnswered(read, aside, answerWithinMs)))
-      throw new Error(
-        "commits wait for a standby of PostgreSQL, which does not confirm them: start it, or set synchronous_standby_names to '' until there is one, and repeat this",
-      );
-  } finally {
-    await aside.destroy();
-  }
+async function requireAnswers(read: Queryable, aside: Queryable): Promise<void> {
+  if (!(await isCommitAnswered(read, aside, answerWithinMs)))
+    throw new Error(
+      "commits wait for a standby of PostgreSQL, which does not confirm them: start it, or set synchronous_standby_names to '' until there is one, and repeat this",
+    );
 }
 
 const answerWithinMs = 5_000;

@@ -45,7 +45,7 @@ export async function examineStore(workplace: Workplace): Promise<{ findings: Fi
     if (kept > 0)
       report(
         'ok',
-        `${kept} uploads in parts of files that are complete were never ended: the clean-up leaves them, since the store may take parts of the files for theirs; a life-cycle rule of the bucket that aborts unfinished uploads after two days removes them`,
+        `${kept} uploads in parts were never ended, and their files are complete. The clean-up does not abort them, since that could damage the files in some stores. A life-cycle rule of the bucket that aborts unfinished uploads after two days removes them`,
       );
     return { findings, isUsable: true };
   } catch (error) {

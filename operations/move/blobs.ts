@@ -20,10 +20,10 @@ import { listOrgs } from '../../db/control/orgs.js';
 import { dialectOf } from '../../db/dialect.js';
 import { holdStill, type Still } from '../../db/move/lock.js';
 import { requireInUse } from '../../db/move/state.js';
-import { findApplied } from '../../importer/run/apply.js';
 import { claimBlobFolder, replaceBlobFolder } from '../../storage/folderclaim.js';
 import { openStore } from '../../storage/s3/openstore.js';
 import { claimStore } from '../../storage/storeclaim.js';
+import { inGroups } from '../byorg.js';
 import { OperationError } from '../error.js';
 import { atKeys, atSharedKeys } from '../keylock.js';
 import type { Workplace } from '../workplace.js';
@@ -253,13 +253,18 @@ async function move(
 
 /** The database refuses the rows of reports that were written into the old place: a run that is applied could never be settled. @throws Busy */
 async function requireSettled({ control, directory }: Pick<Still, 'control' | 'directory'>): Promise<void> {
-  for (const { id, org, state } of await listUnendedRuns(control)) {
-    if (state === 'running')
-      throw new Busy('an import is running, or was interrupted: wait for its end, or start a server that ends it');
-    if ((await findApplied(directory, id)) !== null)
-      throw new Busy(
-        `run ${id} of ${org} is applied, and its end is not recorded yet: start a server that does it, or run "dropslot import ${org}"`,
-      );
+  const runs = await listUnendedRuns(control);
+  if (runs.some(({ state }) => state === 'running'))
+    throw new Busy('an import is running, or was interrupted: wait for its end, or start a server that ends it');
+  // Uploads wait meanwhile, and thousands of runs may be open.
+  for (const some of inGroups(runs)) {
+    const ids = some.map(({ id }) => id);
+    const applied = await directory('applied_runs').whereIn('run_id', ids).orderBy('run_id').first('run_id');
+    if (applied === undefined) continue;
+    const { id, org } = some.find((run) => run.id === applied.run_id)!;
+    throw new Busy(
+      `run ${id} of ${org} is applied, and its end is not recorded yet: start a server that does it, or run "dropslot import ${org}"`,
+    );
   }
 }
 

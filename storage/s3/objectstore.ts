@@ -7,7 +7,7 @@ import { Conditions } from './conditions.js';
 import { replaceHeader } from './headerchange.js';
 import { Lanes } from './lanes.js';
 import { ObjectFile } from './objectfile.js';
-import { readPages } from './pages.js';
+import { listObjects } from './pages.js';
 import { newProbeKey, removeProbes } from './probes.js';
 import { type S3Place, S3Requests } from './requests.js';
 import { Shipment } from './shipment.js';
@@ -103,18 +103,11 @@ export class ObjectStore implements BlobStore {
   }
 
   async *list(start = ''): AsyncGenerator<StoredBlob, void, void> {
-    const { bucket, prefix } = this.#requests;
-    const place = { Bucket: bucket, Prefix: `${prefix}${start}` };
-    const pages = readPages(
-      this.#requests,
-      (s3, after, attempt) => s3.listObjectsV2({ ...place, ...after }, attempt),
-      ({ NextContinuationToken: next }) => (next === undefined ? null : { ContinuationToken: next }),
-    );
-    for await (const { Contents = [] } of pages)
-      for (const { Key = '', Size = 0, LastModified } of Contents) {
-        const id = idOf(Key.slice(prefix.length));
-        if (id !== null) yield { id, size: Size, mtimeMs: LastModified?.getTime() ?? 0 };
-      }
+    const { prefix } = this.#requests;
+    for await (const { Key = '', Size = 0, LastModified } of listObjects(this.#requests, `${prefix}${start}`)) {
+      const id = idOf(Key.slice(prefix.length));
+      if (id !== null) yield { id, size: Size, mtimeMs: LastModified?.getTime() ?? 0 };
+    }
   }
 
   replaceHeader(id: string, old: Buffer, header: Buffer): Promise<void> {

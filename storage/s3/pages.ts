@@ -1,6 +1,6 @@
 /** Reads a listing of the object store page by page. */
 import { isDeepStrictEqual } from 'node:util';
-import type { S3 } from '@aws-sdk/client-s3';
+import type { _Object, S3 } from '@aws-sdk/client-s3';
 import { type Look, StoreError } from '../blobstore.js';
 import type { Attempt, S3Requests } from './requests.js';
 
@@ -25,4 +25,15 @@ export async function* readPages<Page extends { IsTruncated?: boolean | undefine
       throw new StoreError('unusable', `${requests.name}: a page of a listing does not say where the next one begins`);
     after = following;
   }
+}
+
+/** The objects whose keys begin so. */
+export async function* listObjects(requests: S3Requests, Prefix: string): AsyncGenerator<_Object, void, void> {
+  const place = { Bucket: requests.bucket, Prefix };
+  const pages = readPages(
+    requests,
+    (s3, after, attempt) => s3.listObjectsV2({ ...place, ...after }, attempt),
+    ({ NextContinuationToken: next }) => (next === undefined ? null : { ContinuationToken: next }),
+  );
+  for await (const { Contents = [] } of pages) yield* Contents;
 }

@@ -1,6 +1,6 @@
 /** Small objects by which a process finds out what the store can do. One that is killed leaves its own. */
 import { randomBytes } from 'node:crypto';
-import { readPages } from './pages.js';
+import { listObjects } from './pages.js';
 import type { S3Requests } from './requests.js';
 
 /** Under the prefix; no key of a blob begins so. */
@@ -13,14 +13,7 @@ export function newProbeKey({ prefix }: S3Requests): string {
 /** @param before by the clock of the store, in ms. @throws StoreError */
 export async function removeProbes(requests: S3Requests, before: number): Promise<void> {
   const { bucket: Bucket, prefix } = requests;
-  const place = { Bucket, Prefix: `${prefix}${folder}` };
-  const pages = readPages(
-    requests,
-    (s3, after, attempt) => s3.listObjectsV2({ ...place, ...after }, attempt),
-    ({ NextContinuationToken: next }) => (next === undefined ? null : { ContinuationToken: next }),
-  );
-  for await (const { Contents = [] } of pages)
-    for (const { Key, LastModified } of Contents)
-      if ((LastModified?.getTime() ?? 0) < before)
-        await requests.run((s3, attempt) => s3.deleteObject({ Bucket, Key: Key! }, attempt));
+  for await (const { Key, LastModified } of listObjects(requests, `${prefix}${folder}`))
+    if ((LastModified?.getTime() ?? 0) < before)
+      await requests.run((s3, attempt) => s3.deleteObject({ Bucket, Key: Key! }, attempt));
 }

@@ -1,12 +1,12 @@
 /** A PostgreSQL server that fails over to its standby: what was committed is there, and the nodes find the new primary. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import pg from 'pg';
 import { settingsSchema } from '../../config/settings.js';
 import { openControl, openDirectory } from '../../db/connection.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { examineDatabaseServer } from '../../operations/doctor/databaseserver.js';
 import {
+  askServer,
   type Cluster,
   followCluster,
   holdStandby,
@@ -50,28 +50,17 @@ async function startPair(t: Scope, version: number): Promise<{ primary: Cluster;
   const primary = await startCluster(t, [], version);
   // Without the names the first commits would wait for a standby that is not there.
   const standby = await followCluster(t, primary);
-  await ask(primary.url, "ALTER SYSTEM SET synchronous_commit = 'remote_apply'");
-  await ask(primary.url, "ALTER SYSTEM SET synchronous_standby_names = '*'");
-  await ask(primary.url, 'SELECT pg_reload_conf()');
+  await askServer(primary.url, "ALTER SYSTEM SET synchronous_commit = 'remote_apply'");
+  await askServer(primary.url, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+  await askServer(primary.url, 'SELECT pg_reload_conf()');
   return { primary, standby };
 }
 
 /** The standby waits for one itself, as it has the settings of its primary: an operator takes that back. */
 async function promote(standby: Cluster): Promise<void> {
   await promoteStandby(standby);
-  await ask(standby.url, "ALTER SYSTEM SET synchronous_standby_names = ''");
-  await ask(standby.url, 'SELECT pg_reload_conf()');
-}
-
-async function ask(url: string, sql: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(url);
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
-  }
+  await askServer(standby.url, "ALTER SYSTEM SET synchronous_standby_names = ''");
+  await askServer(standby.url, 'SELECT pg_reload_conf()');
 }
 
 const bothIn = (primary: Cluster, standby: Cluster) =>
@@ -130,7 +119,7 @@ for (const version of [15, 16, 17, 18])
     await holdStandby(standby, async ({ end }) => {
       const before = answered.length;
       const isWaiting = async () =>
-        (await ask(primary.url, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'")).length > 0;
+        (await askServer(primary.url, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'")).length > 0;
       await until(async () => answered.length > before + 20 || (await isWaiting()), 'a commit waits', patienceMs);
       isOver = true;
       await primary.kill();

@@ -10,8 +10,14 @@ import { joinPair } from '../../db/pair.js';
 import { acceptDatabases } from '../../operations/databases.js';
 import { blobPath } from '../../storage/blobs.js';
 import { sweepOrphans } from '../../storage/orphans.js';
-import { askServer } from '../nodes/databases.js';
-import { followCluster, holdStandby, lacksVersion, promoteStandby, startCluster } from '../support/cluster.js';
+import {
+  askServer,
+  followCluster,
+  holdStandby,
+  lacksVersion,
+  promoteStandby,
+  startCluster,
+} from '../support/cluster.js';
 import { Company, csv } from '../support/company.js';
 import { until } from '../support/session.js';
 import { temporaryFolder } from '../support/temporary.js';

@@ -1,6 +1,5 @@
 /** A PostgreSQL server with a standby that must have each commit, which a test restarts and lets fail over. */
-import pg from 'pg';
-import { type Cluster, followCluster, holdStandby, startCluster } from '../support/cluster.js';
+import { askServer, type Cluster, followCluster, holdStandby, startCluster } from '../support/cluster.js';
 import type { Scope } from '../support/temporary.js';
 
 export class ReplicatedDatabase {
@@ -55,16 +54,5 @@ export class ReplicatedDatabase {
   async #requireStandby(isRequired: boolean): Promise<void> {
     await this.query(`ALTER SYSTEM SET synchronous_standby_names = '${isRequired ? '*' : ''}'`);
     await this.query('SELECT pg_reload_conf()');
-  }
-}
-
-export async function askServer(url: string, sql: string): Promise<Record<string, number>[]> {
-  const client = new pg.Client(url);
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
   }
 }

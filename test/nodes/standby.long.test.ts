@@ -12,7 +12,7 @@ import { openControl } from '../../db/connection.js';
 import { insertOrg } from '../../db/control/orgs.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { isAnswerLost } from '../../db/error.js';
-import { lacksCluster } from '../support/cluster.js';
+import { askServer, lacksCluster } from '../support/cluster.js';
 import { openIntake } from '../support/intake.js';
 import { newKeyPair } from '../support/keys.js';
 import { askDropslot, runDropslot, startServe } from '../support/program.js';
@@ -20,7 +20,7 @@ import { sampleOrg } from '../support/samples.js';
 import { until } from '../support/session.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { examine, workplaceOn } from '../support/workplace.js';
-import { askServer, ReplicatedDatabase } from './databases.js';
+import { ReplicatedDatabase } from './databases.js';
 
 interface Readiness {
   ready: boolean;

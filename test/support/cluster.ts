@@ -79,20 +79,21 @@ export async function holdStandby<T>(
 }
 
 async function findReceiver({ url }: Cluster): Promise<number> {
-  return (await ask(url, 'SELECT pid FROM pg_stat_wal_receiver'))[0]!.pid as number;
+  return (await askServer(url, 'SELECT pid FROM pg_stat_wal_receiver'))[0]!.pid!;
 }
 
 /** A standby whose receiver was ended starts again first: until it is the primary it is asked again. */
 export async function promoteStandby(standby: Cluster): Promise<void> {
   const isPromoted = async () => {
-    const [state] = await ask(standby.url, 'SELECT pg_is_in_recovery() AS waits');
-    if (state!.waits === true) await standby.promote();
-    return state!.waits === false;
+    const [state] = await askServer<{ waits: boolean }>(standby.url, 'SELECT pg_is_in_recovery() AS waits');
+    if (state!.waits) await standby.promote();
+    return !state!.waits;
   };
   await until(() => isPromoted().catch(() => false), 'the standby is the primary', 300_000);
 }
 
-async function ask(url: string, sql: string): Promise<Record<string, unknown>[]> {
+/** One statement, of the superuser; its rows. */
+export async function askServer<Row = Record<string, number>>(url: string, sql: string): Promise<Row[]> {
   const client = new pg.Client(url);
   client.on('error', () => {});
   await client.connect();
