@@ -1,6 +1,7 @@
 /** PostgreSQL that answers and refuses: what Dropslot makes of each refusal, and that it works again when the administrator has mended it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import pg from 'pg';
 import { settingsSchema } from '../../config/settings.js';
 import { type Db, openControl } from '../../db/connection.js';
 import { insertOrg } from '../../db/control/orgs.js';
@@ -19,6 +20,8 @@ interface Limited {
   name: string;
   /** Of the role. */
   url: string;
+  /** Of the administrator. */
+  database: string;
   /** As the administrator, in the database. */
   administer(sql: string): Promise<void>;
   /** With the connections of the role. */
@@ -44,7 +47,16 @@ async function openLimited(scope: Scope): Promise<Limited> {
     t.after(() => control.close());
     return control;
   };
-  return { role, name, url: url.href, administer, open };
+  return { role, name, url: url.href, database, administer, open };
+}
+
+/** A connection that holds the table of organizations until it ends. */
+async function lockOrgs(t: Scope, database: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: database });
+  await client.connect();
+  t.after(() => client.end());
+  await client.query('BEGIN; LOCK dropslot_control.orgs');
+  return client;
 }
 
 const failureOf = (work: Promise<unknown>) =>
@@ -68,7 +80,15 @@ describe('refusals', () => {
   });
   after(() => scope.close());
 
-  const refusals: Record<string, { begin: string; end: string; says: RegExp; fault: RegExp | null }> = {
+  interface Refusal {
+    begin: string;
+    end: string;
+    says: RegExp;
+    fault: RegExp | null;
+    /** Another connection holds a lock on the table meanwhile. */
+    isLocked?: true;
+  }
+  const refusals: Record<string, Refusal> = {
     'a privilege on a table': {
       begin: 'REVOKE INSERT ON dropslot_control.orgs FROM ROLE',
       end: 'GRANT INSERT ON dropslot_control.orgs TO ROLE',
@@ -100,46 +120,45 @@ describe('refusals', () => {
       fault: null,
     },
     'a lock that is not granted in time': {
-      begin:
-        "ALTER ROLE ROLE SET lock_timeout = '1ms'; BEGIN; LOCK dropslot_control.orgs; SELECT pg_sleep(1.5); COMMIT",
+      begin: "ALTER ROLE ROLE SET lock_timeout = '100ms'",
       end: 'ALTER ROLE ROLE RESET ALL',
       says: /lock timeout/,
       fault: null,
+      isLocked: true,
     },
     'a statement that takes too long': {
-      begin:
-        "ALTER ROLE ROLE SET statement_timeout = '1ms'; BEGIN; LOCK dropslot_control.orgs; SELECT pg_sleep(1.5); COMMIT",
+      // Long enough for each statement that waits for nothing.
+      begin: "ALTER ROLE ROLE SET statement_timeout = '2s'",
       end: 'ALTER ROLE ROLE RESET ALL',
       says: /statement timeout/,
       fault: null,
+      isLocked: true,
     },
   };
 
   test('each is a fault of the machine, says what to do, and is over when it is over', async (t) => {
-    const { role, administer, open } = limited;
+    const { role, database, administer, open } = limited;
     const control = await open(t);
+    t.after(() => administer(`ALTER ROLE ${role} RESET ALL`));
     assert.equal(await findWriteFault(control.write), null);
     const leave = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${role}'`;
-    for (const [name, { begin, end, says, fault }] of Object.entries(refusals)) {
-      const [setting, ...locking] = begin
-        .replaceAll('ROLE ROLE', `ROLE ${role}`)
-        .replace(/ROLE$/, role)
-        .split('; BEGIN');
-      await administer(setting!);
+    const ofRole = (sql: string) => sql.replaceAll('ROLE ROLE', `ROLE ${role}`).replace(/ROLE$/, role);
+    for (const [name, { begin, end, says, fault, isLocked }] of Object.entries(refusals)) {
+      await administer(ofRole(begin));
       await administer(leave);
-      const locked = locking.length > 0 ? administer(`BEGIN${locking[0]}`) : Promise.resolve();
+      const locker = isLocked ? await lockOrgs(t, database) : null;
       let failure: Error | null = null;
-      // A connection that was ended is noticed at its next use at the latest; a lock is taken soon.
+      // A connection that was ended is noticed at its next use at the latest.
       await until(async () => {
         failure = await errorOf(control.transact((tx) => insertOrg(tx, sampleOrg('acme'))));
         if (failure === null) failure = await errorOf(control.write('orgs').del());
         return failure !== null && !isConnectionLost(failure);
       }, `refused: ${name}`);
-      await locked;
+      await locker?.end();
       assert.match(describeDatabaseFailure(failure) ?? String(failure), says, name);
       assert.equal(classifyFailure(failure), 'machine', name);
       if (fault !== null) assert.match((await findWriteFault(control.write)) ?? 'none', fault, name);
-      await administer(end.replaceAll('ROLE ROLE', `ROLE ${role}`).replace(/ROLE$/, role));
+      await administer(ofRole(end));
       await administer(leave);
       await until(async () => (await errorOf(control.write('orgs').del())) === null, `over: ${name}`);
       await control.transact((tx) => insertOrg(tx, sampleOrg('acme')));
