@@ -245,9 +245,9 @@ export function sourceOf({ source, withheld }: Db): SqliteFile {
 }
 
 /** A connection of its own to an SQLite database, with a second, scratch file attached under a name. */
-export function attachSqlite(db: Db, attached: string, name: string): Promise<Attached> {
+export function attachSqlite(db: Db, attached: string, name: string, pageBytes?: number): Promise<Attached> {
   sourceOf(db);
-  return db.scratch!.attach(attached, name);
+  return db.scratch!.attach(attached, name, pageBytes);
 }
 
 async function open(

@@ -13,6 +13,8 @@ import { openScript, type Script } from './script.js';
 const schemaPrefix = 'dropslot_stage_';
 /** The connection of a larger stage is closed: it has used megabytes of memory. */
 const smallBytes = 4 * 1024 ** 2;
+/** Of a large stage: fewer calls of the system. An empty stage would be four times as large, which each small run would pay for. */
+const largePageBytes = 16_384;
 /** How long a removal waits for the locks of an importer that hangs (ms). */
 const lockTimeoutMs = 5_000;
 
@@ -33,9 +35,10 @@ export interface Stage {
 /**
  * Opens an empty stage; one of the same label is dropped before.
  * @param label unique among the stages that are open: letters, digits and `_` only.
+ * @param isLarge whether many thousands of rows will be in it
  */
-export function openStage(settings: Settings, directory: Db, label: string): Promise<Stage> {
-  return directory.dialect === 'sqlite' ? openFile(settings, directory, label) : openSchema(directory, label);
+export function openStage(settings: Settings, directory: Db, label: string, isLarge = false): Promise<Stage> {
+  return directory.dialect === 'sqlite' ? openFile(settings, directory, label, isLarge) : openSchema(directory, label);
 }
 
 /** The labels of all stages that exist. */
@@ -104,15 +107,17 @@ export async function measureStage({ dialect, prefix, script, file: path }: Stag
   return Number(size!.bytes);
 }
 
-async function openFile(settings: Settings, directory: Db, label: string): Promise<Stage> {
+async function openFile(settings: Settings, directory: Db, label: string, isLarge: boolean): Promise<Stage> {
   const paths = pathsOf(settings);
   mkdirSync(paths.stage, { recursive: true, mode: 0o700 });
   const file = join(paths.stage, `${label}.db`);
   rmSync(file, { force: true });
-  const { db, detach } = await attachSqlite(directory, file, 'stage').catch((error) => {
-    rmSync(file, { force: true });
-    throw error;
-  });
+  const { db, detach } = await attachSqlite(directory, file, 'stage', isLarge ? largePageBytes : undefined).catch(
+    (error) => {
+      rmSync(file, { force: true });
+      throw error;
+    },
+  );
   const drop = async () => {
     const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
     await detach(bytes > smallBytes);

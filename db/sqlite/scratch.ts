@@ -24,11 +24,12 @@ export class ScratchConnections {
     this.#source = source;
   }
 
-  async attach(file: string, name: string): Promise<Attached> {
+  /** @param pageBytes of a file that is new: a power of two from 512 to 65536; absent: SQLite's 4096 */
+  async attach(file: string, name: string, pageBytes?: number): Promise<Attached> {
     const used = this.#kept ?? new ScratchConnection(this.#source, name);
     this.#kept = null;
     try {
-      await used.attach(file);
+      await used.attach({ file, pageBytes });
     } catch (error) {
       await used.db.destroy();
       throw error;
@@ -48,14 +49,19 @@ export class ScratchConnections {
   }
 }
 
+interface Scratch {
+  file: string;
+  pageBytes: number | undefined;
+}
+
 class ScratchConnection {
   readonly db: Knex;
   readonly #name: string;
   readonly #source: SqliteFile;
   /** null: none. */
-  #file: string | null = null;
+  #scratch: Scratch | null = null;
   /** knex closes a connection that it has not used for half a minute, and opens another one, which needs the file again. */
-  readonly #attached = new WeakMap<SqliteConnection, string>();
+  readonly #attached = new WeakSet<SqliteConnection>();
 
   constructor(source: SqliteFile, name: string) {
     this.#source = source;
@@ -65,14 +71,14 @@ class ScratchConnection {
     this.db = openInstance(source, { connections: 1, kind: 'immediate', more, onConnect });
   }
 
-  async attach(file: string): Promise<void> {
-    this.#file = file;
+  async attach(scratch: Scratch): Promise<void> {
+    this.#scratch = scratch;
     await this.#use((connection) => this.#attachTo(connection));
   }
 
   /** false: it could not be detached. */
   async detach(): Promise<boolean> {
-    this.#file = null;
+    this.#scratch = null;
     try {
       await this.#use(async (connection) => {
         if (!this.#attached.delete(connection)) return;
@@ -85,16 +91,18 @@ class ScratchConnection {
   }
 
   async #attachTo(connection: SqliteConnection): Promise<void> {
-    const [file, name] = [this.#file, this.#name];
-    if (file === null || this.#attached.has(connection)) return;
+    if (this.#scratch === null || this.#attached.has(connection)) return;
+    const { file, pageBytes } = this.#scratch;
+    const name = this.#name;
     const { key, waitMs } = this.#source;
     // The scratch file is thrown away after any failure: it needs neither journal nor syncs.
     const statements = [
       `ATTACH DATABASE '${file.replaceAll("'", "''")}' AS ${name}${key === null ? '' : ` ${keyClause(key)}`}`,
+      ...(pageBytes === undefined ? [] : [`PRAGMA ${name}.page_size = ${pageBytes}`]),
       `PRAGMA ${name}.journal_mode = OFF; PRAGMA ${name}.synchronous = OFF; PRAGMA ${name}.cache_size = -32768`,
     ];
     await prepare(connection, statements, waitMs);
-    this.#attached.set(connection, file);
+    this.#attached.add(connection);
     hide(file);
   }
 

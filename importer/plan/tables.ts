@@ -5,9 +5,9 @@ import type { Dialect } from '../../db/dialect.js';
 import { openStage, type Stage } from '../../db/stage.js';
 import { createTable, run } from '../../db/stagesql.js';
 
-/** Opens a stage with the tables of a run in it. @param label as openStage takes it. */
-export async function openRunStage(settings: Settings, directory: Db, label: string): Promise<Stage> {
-  const stage = await openStage(settings, directory, label);
+/** Opens a stage with the tables of a run in it. @param label, isLarge as openStage takes them */
+export async function openRunStage(settings: Settings, directory: Db, label: string, isLarge = false): Promise<Stage> {
+  const stage = await openStage(settings, directory, label, isLarge);
   try {
     for (const { name, columns } of runTables(stage.dialect)) await createTable(stage, name, columns);
     // From here on a sweep finds it.

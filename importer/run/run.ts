@@ -30,6 +30,8 @@ import { undoRun } from './undo.js';
 
 /** How often a run is planned again because the directory changed meanwhile. */
 const planAttempts = 5;
+/** Files from this size together, packed as they are, have a large stage. */
+const largeBytes = 1024 ** 2;
 
 /**
  * Works on a claimed run until it is settled. A run that was applied before a crash is only settled.
@@ -111,7 +113,8 @@ async function importQueue(
     return { reports: [], uploads: [], summary };
   }
   const sources = await orderSources(deps, () => deps.identity(org), org, withoutNeed(uploads));
-  return inStage(deps, run, async (stage, attempt) => {
+  const bytes = uploads.reduce((sum, upload) => sum + upload.size, 0);
+  return inStage(deps, run, bytes, async (stage, attempt) => {
     // The first erasure of the organization may be the reason why it is planned again.
     const { erasureKey } = attempt === 1 ? org : await requireOrg(deps, run);
     return planAndApply(deps, run, { ...org, erasureKey }, sources, stage, reportProgress);
@@ -129,13 +132,19 @@ async function undo(
   org: Org,
   reportProgress: (progress: Progress) => void,
 ): Promise<Settlement> {
-  return inStage(deps, run, (stage) => undoRun(deps, run, org, stage, reportProgress));
+  return inStage(deps, run, 0, (stage) => undoRun(deps, run, org, stage, reportProgress));
 }
 
-/** Plans and applies in a stage, and again in a new one when the directory changed meanwhile. */
-async function inStage<T>(deps: RunDeps, run: Run, work: (stage: Stage, attempt: number) => Promise<T>): Promise<T> {
+/** Plans and applies in a stage, and again in a new one when the directory changed meanwhile. `bytes`: of the files. */
+async function inStage<T>(
+  deps: RunDeps,
+  run: Run,
+  bytes: number,
+  work: (stage: Stage, attempt: number) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const stage = await openRunStage(deps.settings, deps.directory, runStageLabel(run));
+    const label = runStageLabel(run);
+    const stage = await openRunStage(deps.settings, deps.directory, label, bytes >= largeBytes);
     try {
       return await work(stage, attempt);
     } catch (error) {

@@ -1,6 +1,7 @@
 /** Checks the object store of the sealed files: writes, reads and removes a small object, and looks for left uploads; or whose the folder is. */
 import { findBlob } from '../../db/control/blobs.js';
 import { listPartialIds } from '../../db/control/partials.js';
+import { KeyError } from '../../keys/error.js';
 import { StoreError } from '../../storage/blobstore.js';
 import { findFolderFault } from '../../storage/folderclaim.js';
 import { claimStore } from '../../storage/storeclaim.js';
@@ -15,7 +16,10 @@ export async function examineStore(workplace: Workplace): Promise<{ findings: Fi
   const { paths, settings, control, now } = workplace;
   const findings: Finding[] = [];
   if (paths.store === undefined) {
-    const fault = await findFolderFault(paths, control);
+    const fault = await findFolderFault(paths, control).catch((error) => {
+      if (!(error instanceof KeyError)) throw error;
+      return error.message;
+    });
     if (fault !== null) reporter(findings, 'blobs', paths.blobs)('wrong', fault);
     return { findings, isUsable: fault === null };
   }

@@ -25,19 +25,18 @@ export class Unfinished {
   }
 
   async measure(key: string, look: Look = {}): Promise<number> {
-    const upload = await this.#find(key, look);
-    if (upload === null) return 0;
-    return (await this.#listParts(key, upload, look)).reduce((sum, { bytes }) => sum + bytes, 0);
+    const found = await this.#find(key, look);
+    return found === null ? 0 : found.parts.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   async complete(key: string): Promise<boolean> {
-    const UploadId = await this.#find(key);
-    if (UploadId === null) return false;
-    const parts = await this.#listParts(key, UploadId);
-    if (parts.length === 0) return false;
-    const Parts = parts.map(({ PartNumber, ETag }) => ({ PartNumber, ETag }));
-    const complete = { Bucket: this.#requests.bucket, Key: key, UploadId, MultipartUpload: { Parts } };
-    await this.#requests.run((s3, attempt) => s3.completeMultipartUpload(complete, attempt));
+    const found = await this.#find(key);
+    if (found === null) return false;
+    const Parts = found.parts.map(({ PartNumber, ETag }) => ({ PartNumber, ETag }));
+    const place = { Bucket: this.#requests.bucket, Key: key, UploadId: found.upload };
+    await this.#requests.run((s3, attempt) =>
+      s3.completeMultipartUpload({ ...place, MultipartUpload: { Parts } }, attempt),
+    );
     return true;
   }
 
@@ -68,12 +67,16 @@ export class Unfinished {
     for await (const one of this.#list(key, look)) if (one.key === key) await this.abort(key, one.upload, look);
   }
 
-  /** The last one of a key; null: none. */
-  async #find(key: string, look: Look = {}): Promise<string | null> {
-    let found: { upload: string; begunAtMs: number } | null = null;
-    for await (const one of this.#list(key, look))
-      if (one.key === key && (found === null || one.begunAtMs >= found.begunAtMs)) found = one;
-    return found?.upload ?? null;
+  /** The last one of a key that has parts; null: none. One whose begin was answered too late, and was begun again, has none. */
+  async #find(key: string, look: Look = {}): Promise<{ upload: string; parts: Part[] } | null> {
+    const ofKey = [];
+    for await (const one of this.#list(key, look)) if (one.key === key) ofKey.push(one);
+    ofKey.sort((one, other) => other.begunAtMs - one.begunAtMs);
+    for (const { upload } of ofKey) {
+      const parts = await this.#listParts(key, upload, look);
+      if (parts.length > 0) return { upload, parts };
+    }
+    return null;
   }
 
   async *#list(

@@ -7,6 +7,21 @@ import { onEveryDatabase } from '../support/databases.js';
 import { fc } from '../support/properties.js';
 
 onEveryDatabase('rows of a stage', (open) => {
+  test('a large stage has larger pages, and the next small one has not', async (t) => {
+    const { settings, directory } = await open(t);
+    for (const isLarge of [true, false, true]) {
+      const stage = await openStage(settings, directory, 'run_1_1', isLarge);
+      await createTable(stage, 'kept', 'n INT');
+      await insertRows(stage, 'kept', ['n INT'], [[1], [2]]);
+      assert.equal((await rows(stage, `SELECT n FROM ${stage.prefix}.kept`)).length, 2);
+      if (stage.dialect === 'sqlite') {
+        const [pages] = await rows<{ page_size: number }>(stage, `PRAGMA ${stage.prefix}.page_size`);
+        assert.equal(pages!.page_size, isLarge ? 16_384 : 4096);
+      }
+      await stage.drop();
+    }
+  });
+
   test('texts, numbers and JSON come back as they are', async (t) => {
     const { settings, directory } = await open(t);
     const stage = await openStage(settings, directory, 'run_1_1');

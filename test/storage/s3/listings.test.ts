@@ -52,6 +52,22 @@ test('all pages are read, and only blobs are listed', options, async (t) => {
   assert.equal(await place.store.measureUnfinished(id), 28);
 });
 
+test(
+  'an upload that was begun twice, as after a lost answer, has the parts of the one that was used',
+  options,
+  async (t) => {
+    const place = await openStorePlace(t, swift, { retrySeconds: 60 });
+    const id = newId();
+    await beginUpload(place, id, 0);
+    await beginUpload(place, id, 5);
+    await beginUpload(place, id, 0);
+    assert.equal(await place.store.measureUnfinished(id), 20);
+    await beginUpload(place, id, 0);
+    assert.equal(await place.store.completeUnfinished(id), true);
+    assert.deepEqual(await idsIn(place), [id]);
+  },
+);
+
 test('a page that does not say where the next one begins is an error, and no end', options, async (t) => {
   const place = await openStorePlace(t, swift, { retrySeconds: 1 });
   const body = '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>';
