@@ -1,4 +1,4 @@
-/** OpenSSH's `sftp` as every bench drives it: the same client, the same cipher, nothing of the user's configuration. */
+/** OpenSSH's `sftp` as every bench drives it: the same client, the same algorithms, nothing of the user's configuration. */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
@@ -28,7 +28,10 @@ export async function runSftpWith(chosen: string, endpoint: Endpoint, ...command
   const batch = join(endpoint.folder, `batch-${randomBytes(4).toString('hex')}`);
   await writeFile(batch, `${commands.join('\n')}\n`);
   const options = {
+    // One of each for all servers: their own preferences differ, and cost more or less.
     Ciphers: chosen,
+    MACs: 'hmac-sha2-256-etm@openssh.com',
+    KexAlgorithms: 'curve25519-sha256',
     IdentityFile: endpoint.privateKey,
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',

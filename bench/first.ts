@@ -80,7 +80,7 @@ export async function benchFirst(bench: Workbench): Promise<Section> {
         mebibytes(peakBytes),
       ]),
     ]),
-    notes: ['`npm run bench -- first --rows 300000 --databases sqlite,postgres`.'],
+    notes: [`\`npm run bench -- first --rows ${bench.flags.rows.join(',')} --databases ${bench.flags.databases.join(',')}\`.`],
   };
 }
 

@@ -31,10 +31,10 @@ const stages = [
     seconds: 1200,
   },
   {
-    name: 'properties of other cases',
-    args: ['scripts/test.mjs', ...filesWithProperties()],
+    name: 'properties of other cases, and what `npm test` has on SQLite alone',
+    args: ['scripts/test.mjs', ...filesThatAreShortened()],
     env: { TEST_SEED: values.seed ?? 'random' },
-    seconds: 200,
+    seconds: 400,
   },
   { name: 'fuzz', args: [...tsx, 'test/fuzz/run.ts', '--seconds', `${fuzzSeconds}`, ...seed], seconds: fuzzSeconds },
   {
@@ -68,8 +68,9 @@ for (const { name, args, seconds, env } of stages) {
   }
 }
 
-function filesWithProperties() {
-  return globSync('test/**/*.test.ts').filter((file) => /\bfc\.assert\(/.test(readFileSync(file, 'utf8')));
+function filesThatAreShortened() {
+  const marks = /\b(fc\.assert\(|onBothInLongTests|isShort)\b/;
+  return globSync('test/**/*.test.ts').filter((file) => marks.test(readFileSync(file, 'utf8')));
 }
 
 function run(args, withinSeconds, env = {}) {

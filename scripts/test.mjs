@@ -33,6 +33,7 @@ if (files.length === 0) {
 const isLong = (file) => file.endsWith('.long.test.ts');
 /** More than there are cores: tests also wait; long ones have processes of their own. More than eight may want more connections than there are. */
 const atOnce = Math.min(availableParallelism() + (files.some(isLong) ? 1 : 2), 8);
+if (named.length === 0) process.env.TEST_SHORT = '1'; // for test/support/databases.ts
 if (!files.some(isLong)) process.env.TEST_FOLDER ??= chooseFolder();
 const run = `dropslot_run_${randomBytes(6).toString('hex')}`;
 const folder = join(process.env.TEST_FOLDER ?? tmpdir(), run);
@@ -52,7 +53,7 @@ const how =
     : ['--enable-source-maps', ...options, ...compile()];
 
 const needsPostgres = files.some((file) =>
-  /onBothDatabases|onEveryDatabase|createDatabase|openFresh\(\w+, 'postgres'|TEST_POSTGRES_URL/.test(
+  /onBothDatabases|onBothInLongTests|onEveryDatabase|createDatabase|openFresh\(\w+, 'postgres'|TEST_POSTGRES_URL/.test(
     readFileSync(file, 'utf8'),
   ),
 );

@@ -10,7 +10,7 @@ import { listQueue } from '../../db/control/uploads.js';
 import { type Disk, type DiskFile, systemDisk } from '../../storage/disk.js';
 import { sweepOrphans } from '../../storage/orphans.js';
 import { SpaceError } from '../../storage/types.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onBothInLongTests } from '../support/databases.js';
 import { openIntake, replacing, type TestIntake } from '../support/intake.js';
 import { randomContent } from '../support/sealing.js';
 
@@ -112,7 +112,7 @@ async function leftOvers({ control, paths }: TestIntake): Promise<{ blobs: numbe
   return { blobs, partials: existsSync(paths.partials) ? readdirSync(paths.partials).length : 0 };
 }
 
-onBothDatabases('faults', (open) => {
+onBothInLongTests('faults', (open) => {
   test('each operation of the disk in turn: the client is told, or all is well', async (t) => {
     const databases = await open(t);
     const { disk, fault, done } = faultyDisk();

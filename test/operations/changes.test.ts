@@ -10,12 +10,12 @@ import { workNext } from '../../importer/run/worker.js';
 import { type RunChange, withRunChanges } from '../../operations/changes.js';
 import { confirmRun } from '../../operations/confirm.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases, shareDatabases } from '../support/databases.js';
+import { onBothInLongTests, shareDatabases } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';
 
 const dayMs = 86_400_000;
 
-onBothDatabases('changes of a run', (open) => {
+onBothInLongTests('changes of a run', (open) => {
   const databases = shareDatabases(open);
   let companies = 0;
   const found = () =>

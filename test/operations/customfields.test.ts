@@ -11,7 +11,7 @@ import { confirmField, hideField, listCustomFields, renameField, retypeField } f
 import { exportUsers } from '../../operations/export.js';
 import { showUser } from '../../operations/users.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onBothInLongTests } from '../support/databases.js';
 import { workplaceOn } from '../support/workplace.js';
 
 async function headerOf(chunks: AsyncIterable<string>): Promise<string> {
@@ -19,7 +19,7 @@ async function headerOf(chunks: AsyncIterable<string>): Promise<string> {
   throw new Error('nothing was exported');
 }
 
-onBothDatabases('custom fields', (open) => {
+onBothInLongTests('custom fields', (open) => {
   test('renamed, confirmed and hidden: later files find them', async (t) => {
     const acme = await Company.open(open, t);
     const place = await workplaceOn(t, acme.databases.settings);

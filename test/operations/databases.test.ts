@@ -20,7 +20,7 @@ import { importNow } from '../../operations/runs.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { sweepOrphans } from '../../storage/orphans.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases, openFresh, type TestDatabases } from '../support/databases.js';
+import { onBothInLongTests, openFresh, type TestDatabases } from '../support/databases.js';
 import { replacing, sender } from '../support/intake.js';
 import { type Saved, saveHalf } from '../support/restore.js';
 import { until } from '../support/session.js';
@@ -74,7 +74,7 @@ const highest = async ({ directory }: Workplace, table: string, column: string):
   (await directory.read(table).max({ highest: column }).first())!.highest;
 const misfitOf = async (place: Workplace) => (await findMismatch(place))?.misfit ?? null;
 
-onBothDatabases('restored databases', (open) => {
+onBothInLongTests('restored databases', (open) => {
   test('a control database that is older: imports wait, uploads go on under new numbers, the matching backup ends it', async (t) => {
     const { databases, old, now } = await twoBackups(open, t);
     await restore(old, now);

@@ -19,7 +19,7 @@ import { listUnsettledReports } from '../../operations/unsettled.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { blobPath } from '../../storage/blobs.js';
 import { Company } from '../support/company.js';
-import { onBothDatabases } from '../support/databases.js';
+import { onBothInLongTests } from '../support/databases.js';
 import { allowKey, newKeyPair } from '../support/keys.js';
 import { until } from '../support/session.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -36,7 +36,7 @@ async function complaints(place: Workplace, options: ExamineOptions = {}): Promi
   );
 }
 
-onBothDatabases('doctor', (open) => {
+onBothInLongTests('doctor', (open) => {
   /** An organization with a key, an imported file, and a server that has been there. */
   async function openWhole(t: TestContext) {
     const acme = await Company.open(open, t);

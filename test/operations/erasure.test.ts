@@ -17,7 +17,7 @@ import { undoRunNow } from '../../operations/runs.js';
 import type { Workplace } from '../../operations/workplace.js';
 import { blobPath, openBlobOf } from '../../storage/blobs.js';
 import { Company, csv } from '../support/company.js';
-import { isLockAwaited, onBothDatabases, openFresh } from '../support/databases.js';
+import { isLockAwaited, onBothInLongTests, openFresh } from '../support/databases.js';
 import { until } from '../support/session.js';
 import { workplaceOn } from '../support/workplace.js';
 
@@ -73,7 +73,7 @@ async function begin(...[open, t]: [Parameters<typeof Company.open>[0], Paramete
   return { acme, place, blobs };
 }
 
-onBothDatabases('the erasure of a person', (open) => {
+onBothInLongTests('the erasure of a person', (open) => {
   test('leaves nothing in the directory, the history and the stored files, and a receipt that names nobody', async (t) => {
     const { acme, place, blobs } = await begin(open, t);
     const { id } = (await acme.users())['ann@acme.test']!;

@@ -14,7 +14,7 @@ import { splitTeams } from '../../importer/read/teamlist.js';
 import type { Counts } from '../../importer/types.js';
 import { exportTeams, exportUsers, joinTeams } from '../../operations/export.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases, openFresh } from '../support/databases.js';
+import { onBothInLongTests, openFresh } from '../support/databases.js';
 import { fc } from '../support/properties.js';
 import { workplaceOn } from '../support/workplace.js';
 
@@ -119,7 +119,7 @@ test('an export for a spreadsheet, saved there, is an import that changes nothin
   assert.notEqual(saveInSpreadsheet(`\ufeff${await gather(exportUsers(place, 'acme'))}`), saveInSpreadsheet(users));
 });
 
-onBothDatabases('exports', (open) => {
+onBothInLongTests('exports', (open) => {
   test('what was imported comes out under the standard labels, then the custom fields by name', async (t) => {
     const acme = await Company.open(open, t);
     await acme.import({ 'teams.csv': teamsFile, 'users.csv': usersFile });

@@ -22,7 +22,7 @@ import { blobPath, openBlob } from '../../storage/blobs.js';
 import { type Disk, systemDisk } from '../../storage/disk.js';
 import { recoverUnsynced } from '../../storage/unsynced.js';
 import { Company, csv } from '../support/company.js';
-import { onBothDatabases, openFresh } from '../support/databases.js';
+import { onBothInLongTests, openFresh } from '../support/databases.js';
 import { replacing, sender } from '../support/intake.js';
 import { beforeStatement } from '../support/interleave.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -30,7 +30,7 @@ import { examine, workplaceOn } from '../support/workplace.js';
 
 const users = csv('User Email', 'ann@acme.test');
 
-onBothDatabases('keys', (open) => {
+onBothInLongTests('keys', (open) => {
   async function openFiles(t: TestContext, change: Partial<Settings> = {}) {
     const acme = await Company.open(open, t);
     const place = await workplaceOn(t, { ...acme.databases.settings, ...change });

@@ -17,7 +17,10 @@ export interface TestDatabases {
   directory: Db;
 }
 
-type Suite = (open: (scope: Scope) => Promise<TestDatabases>) => void;
+type Suite = (open: (scope: Scope) => Promise<TestDatabases>, dialect: Dialect) => void;
+
+/** In `npm test`, whose time is short; `npm run test:long`, and whoever names a file, has all of it. */
+export const isShort = process.env.TEST_SHORT !== undefined;
 
 /** false: another version of PostgreSQL is tested, and SQLite has been. */
 const testsSqlite = process.env.TEST_DATABASES !== 'postgres';
@@ -27,16 +30,25 @@ const testsSqlite = process.env.TEST_DATABASES !== 'postgres';
  * empty databases, closed and removed after the test whose context it gets.
  */
 export function onBothDatabases(title: string, suite: Suite): void {
-  if (testsSqlite) describe(`${title} (sqlite)`, () => suite((context) => openFresh(context, 'sqlite')));
-  describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres')));
+  if (testsSqlite) describe(`${title} (sqlite)`, () => suite((context) => openFresh(context, 'sqlite'), 'sqlite'));
+  describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres'), 'postgres'));
+}
+
+/** As onBothDatabases; in `npm test` on SQLite alone. For a large suite whose statements other suites run on PostgreSQL, too. */
+export function onBothInLongTests(title: string, suite: Suite): void {
+  if (isShort) describe(`${title} (sqlite)`, () => suite((context) => openFresh(context, 'sqlite'), 'sqlite'));
+  else onBothDatabases(title, suite);
 }
 
 /** As onBothDatabases, and on SQLite once with each driver, the last one with a sealed directory: the contract that a new driver has to fulfil. */
 export function onEveryDatabase(title: string, suite: Suite): void {
   for (const driver of testsSqlite ? sqliteDrivers : [])
     describe(`${title} (${driver})`, () =>
-      suite((context) => openFresh(context, 'sqlite', driver, driver === sealingDriver ? testDirectoryKey : null)));
-  describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres')));
+      suite(
+        (context) => openFresh(context, 'sqlite', driver, driver === sealingDriver ? testDirectoryKey : null),
+        'sqlite',
+      ));
+  describe(`${title} (postgres)`, () => suite((context) => openFresh(context, 'postgres'), 'postgres'));
 }
 
 export const sqliteDrivers = ['sqlite3', 'better-sqlite3', 'better-sqlite3-multiple-ciphers'] as const;

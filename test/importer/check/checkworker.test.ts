@@ -12,7 +12,7 @@ import { checkNext } from '../../../importer/check/checkworker.js';
 import { removeCheckedDryRuns } from '../../../importer/check/dryrunfiles.js';
 import { blobPath } from '../../../storage/blobs.js';
 import { Company, csv } from '../../support/company.js';
-import { onBothDatabases } from '../../support/databases.js';
+import { onBothInLongTests } from '../../support/databases.js';
 import { beforeTransaction } from '../../support/interleave.js';
 
 const quietMs = 2_000;
@@ -26,7 +26,7 @@ async function namesIn(acme: Company, dir: string): Promise<string[]> {
   return (await listEntries(acme.deps.control.read, acme.org.id, dir, null, 100)).map(({ name }) => name);
 }
 
-onBothDatabases('checks', (open) => {
+onBothInLongTests('checks', (open) => {
   test('files dropped for a dry run are planned together, teams first, and change nothing', async (t) => {
     const acme = await Company.open(open, t);
     const { control } = acme.deps;

@@ -11,7 +11,7 @@ import { findRun, openManualRun } from '../../../db/control/runs.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv, importMoment } from '../../support/company.js';
-import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+import { onBothInLongTests, shareDatabases } from '../../support/databases.js';
 import { fc, seedOr } from '../../support/properties.js';
 
 const numRuns = Number(process.env.TEST_RUNS ?? 4);
@@ -99,7 +99,7 @@ function fill(count: number): Files {
   ]);
 }
 
-onBothDatabases('files planned together', (open) => {
+onBothInLongTests('files planned together', (open) => {
   const databases = shareDatabases(open);
   let companies = 0;
   const found = (change: Partial<Org> = {}) =>

@@ -15,7 +15,7 @@ import type { RunSummary } from '../../../importer/types.js';
 import { replaceEntry } from '../../../intake/publish.js';
 import { removeFile, renamePath } from '../../../intake/treechanges.js';
 import { Company, csv } from '../../support/company.js';
-import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+import { onBothInLongTests, shareDatabases } from '../../support/databases.js';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -128,7 +128,7 @@ for (const { title, weight, codes, ...one } of weights) {
   });
 }
 
-onBothDatabases('guard', (open) => {
+onBothInLongTests('guard', (open) => {
   const databases = shareDatabases(open);
   let companies = 0;
 

@@ -15,7 +15,7 @@ import type { Counts, RunSummary } from '../../../importer/types.js';
 import { exportTeams, exportUsers } from '../../../operations/export.js';
 import type { Workplace } from '../../../operations/workplace.js';
 import { Company } from '../../support/company.js';
-import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+import { onBothInLongTests, shareDatabases } from '../../support/databases.js';
 import { fc, seed } from '../../support/properties.js';
 import { keyOf, Model, type ModelCounts, type ModelFile, type ModelWeight, nameKeyOf } from '../model.js';
 import { clearToken, firstImport, type History, history, mixedSheets, render } from '../sheets.js';
@@ -29,7 +29,7 @@ const memoryMs = 20 * 3_600_000;
 /** Limits that no history meets. */
 const generous = { maxDeactivations: '100%', maxAdminChanges: 1000, maxUpdatedShare: 1, maxReactivations: '1000' };
 
-onBothDatabases('importer and model', (open) => {
+onBothInLongTests('importer and model', (open) => {
   const databases = shareDatabases(open);
   let companies = 0;
   const found = async ({ replacesTeams, dateFormat, isIdentified, createMissing, clears, guard }: History) => {

@@ -9,7 +9,7 @@ import { rejectRun } from '../../../importer/run/rejection.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';
-import { onBothDatabases } from '../../support/databases.js';
+import { onBothInLongTests } from '../../support/databases.js';
 
 const dayMs = 86_400_000;
 const header = 'User Email,User Name,Manager Email';
@@ -42,7 +42,7 @@ test('U3a a folder /full and a name mark full files', () => {
     assert.ok(!isFullFile(path), path);
 });
 
-onBothDatabases('absence from full files', (open) => {
+onBothInLongTests('absence from full files', (open) => {
   const found = (t: Parameters<typeof Company.open>[1], omission = 'deactivate-after:2') =>
     Company.open(open, t, { options: { omission, maxDeactivations: '100%' } });
   /** One run on a new day. */

@@ -17,7 +17,7 @@ import type { Source } from '../../../importer/read/source.js';
 import { listIssues } from '../../../importer/report/findings.js';
 import { readKnown } from '../../../importer/run/directorystate.js';
 import { Company, csv } from '../../support/company.js';
-import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+import { onBothInLongTests, shareDatabases } from '../../support/databases.js';
 import { fc } from '../../support/properties.js';
 
 const numRuns = Number(process.env.ONE_READING_RUNS ?? 60);
@@ -132,7 +132,7 @@ const knownFields = fc.subarray<Field>([
   { id: 'foffice', label: 'Office', type: 'text', position: 1, createdAt: 0, hidden: false, aliases: ['rarely'] },
 ]);
 
-onBothDatabases('one reading', (open) => {
+onBothInLongTests('one reading', (open) => {
   const databases = shareDatabases(open);
   let acme: Company;
   const join = async () => {

@@ -17,7 +17,7 @@ import { readChanged, readWhole } from '../../../importer/read/rowstream.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company } from '../../support/company.js';
-import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+import { onBothInLongTests, shareDatabases } from '../../support/databases.js';
 import { fc, seed } from '../../support/properties.js';
 import { email, firstImport, render, teamsSheet, userColumns } from '../sheets.js';
 
@@ -98,7 +98,7 @@ const course: fc.Arbitrary<Course> = fc
       });
   });
 
-onBothDatabases('known rows', (open) => {
+onBothInLongTests('known rows', (open) => {
   const databases = shareDatabases(open);
   let companies = 0;
   const found = async ({ isIdentified = false, ...options }: Partial<Omit<Course, 'days'>> = {}) => {

@@ -4,14 +4,14 @@ import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';
-import { onBothDatabases } from '../../support/databases.js';
+import { onBothInLongTests } from '../../support/databases.js';
 
 const miscounted = 'The header has 3 cells, this row 2. Look for a missing or an extra separator or quote.';
 const notAnEmail = '"""User Email"" is not a valid email address: it has no @. Correct it."';
 const lastAdmin =
   'This is the last active admin, and a file can neither demote nor deactivate them; the cell was ignored';
 
-onBothDatabases('reports', (open) => {
+onBothInLongTests('reports', (open) => {
   test('R1 the report tells line, column, severity, code, message and value', async (t) => {
     const acme = await Company.open(open, t);
     const summary = await acme.import({

@@ -12,11 +12,11 @@ import { previewUndo } from '../../../importer/check/undopreview.js';
 import { workNext } from '../../../importer/run/worker.js';
 import type { RunSummary } from '../../../importer/types.js';
 import { Company, csv } from '../../support/company.js';
-import { onBothDatabases, shareDatabases } from '../../support/databases.js';
+import { onBothInLongTests, shareDatabases } from '../../support/databases.js';
 
 const dayMs = 86_400_000;
 
-onBothDatabases('undo', (open) => {
+onBothInLongTests('undo', (open) => {
   const databases = shareDatabases(open);
   let companies = 0;
   const found = (options = {}) =>

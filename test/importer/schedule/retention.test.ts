@@ -17,7 +17,7 @@ import {
   removeExpiredPartials,
 } from '../../../importer/schedule/retention.js';
 import { blobPath, createBlob } from '../../../storage/blobs.js';
-import { onBothDatabases, type TestDatabases } from '../../support/databases.js';
+import { onBothInLongTests, type TestDatabases } from '../../support/databases.js';
 import { openIntake, replacing, type TestIntake } from '../../support/intake.js';
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -78,7 +78,7 @@ async function fill(place: TestIntake): Promise<void> {
   await (await createBlob(place.paths, place.org.recipient)).finish();
 }
 
-onBothDatabases('retention', (open) => {
+onBothInLongTests('retention', (open) => {
   test('each kind goes after its own time, with its bytes and its empty folders', async (t) => {
     const databases = await open(t);
     const place = await openIntake(t, databases);
