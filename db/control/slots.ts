@@ -4,6 +4,7 @@
  */
 import type { Queryable } from '../connection.js';
 import { announceRun } from '../postgres/notices.js';
+import { repeatContended } from '../postgres/retry.js';
 
 export interface SlotState {
   /** Slots that began then or earlier are over, in ms; 0: it had none. */
@@ -78,28 +79,37 @@ export async function openSlotRuns(
   now: number,
 ): Promise<Map<string, number>> {
   const opened = new Map<string, number>();
-  for (let from = 0; from < orgs.length; from += openedAtOnce)
-    await db.transaction(async (tx) => {
-      const ids = orgs.slice(from, from + openedAtOnce);
-      // In one order, so that two nodes that wake wait for each other and do not block each other.
-      await tx('orgs').whereIn('id', ids).orderBy('id').forUpdate().select('id');
-      const marked: { id: string }[] = await tx('orgs')
-        .whereIn('id', ids)
-        .where('slot_mark', '<', slot.at)
-        .whereNotExists(isUnended(tx))
-        .update({ slot_mark: slot.at, slot_owed: null })
-        .returning('id');
-      const of = marked.map(({ id }) => id);
-      const waiting = new Set(
-        await tx('uploads').whereIn('org_id', of).where({ state: 'queued' }).distinct().pluck<string[]>('org_id'),
-      );
-      const run = { kind: 'slot', slot_date: slot.date, slot_time: slot.time, state: 'open', opened_at: now };
-      const runs = ids.filter((id) => waiting.has(id)).map((id) => ({ org_id: id, ...run }));
-      if (runs.length === 0) return;
-      await announceRun(tx);
-      for (const row of await tx('runs').insert(runs).returning(['id', 'org_id'])) opened.set(row.org_id, row.id);
-    });
+  for (let from = 0; from < orgs.length; from += openedAtOnce) {
+    const ids = orgs.slice(from, from + openedAtOnce);
+    const rows = await repeatContended(() => openSome(db, ids, slot, now));
+    for (const { id, org_id } of rows) opened.set(org_id, id);
+  }
   return opened;
+}
+
+type Opened = { id: number; org_id: string }[];
+
+function openSome(db: Queryable, ids: readonly string[], slot: SlotTime, now: number): Promise<Opened> {
+  return db.transaction(async (tx): Promise<Opened> => {
+    // In one order, so that two nodes that wake wait for each other and do not block each other. Uploads, whose rows refer to organizations in
+    // any order, are not waited for.
+    await tx('orgs').whereIn('id', ids).orderBy('id').forNoKeyUpdate().select('id');
+    const marked: { id: string }[] = await tx('orgs')
+      .whereIn('id', ids)
+      .where('slot_mark', '<', slot.at)
+      .whereNotExists(isUnended(tx))
+      .update({ slot_mark: slot.at, slot_owed: null })
+      .returning('id');
+    const of = marked.map(({ id }) => id);
+    const waiting = new Set(
+      await tx('uploads').whereIn('org_id', of).where({ state: 'queued' }).distinct().pluck<string[]>('org_id'),
+    );
+    const run = { kind: 'slot', slot_date: slot.date, slot_time: slot.time, state: 'open', opened_at: now };
+    const runs = ids.filter((id) => waiting.has(id)).map((id) => ({ org_id: id, ...run }));
+    if (runs.length === 0) return [];
+    await announceRun(tx);
+    return tx('runs').insert(runs).returning(['id', 'org_id']);
+  });
 }
 
 /** As few as one statement takes on each database, and hold the writer for a moment. */
@@ -171,8 +181,8 @@ export async function listUploadDue(db: Queryable): Promise<{ org: string; oldes
  * Files of a failed run wait for the next slot.
  */
 export async function openUploadRun(db: Queryable, org: string, now: number): Promise<number | null> {
-  return db.transaction(async (tx) => {
-    await tx('orgs').where({ id: org }).forUpdate().first('id');
+  const open = async (tx: Queryable) => {
+    await tx('orgs').where({ id: org }).forNoKeyUpdate().first('id');
     if ((await tx('runs').where({ org_id: org }).whereIn('state', unendedStates).first('id')) !== undefined)
       return null;
     const fresh = tx('uploads').where({ org_id: org, state: 'queued' }).whereNull('run_id');
@@ -182,7 +192,8 @@ export async function openUploadRun(db: Queryable, org: string, now: number): Pr
       .returning('id');
     await announceRun(tx);
     return row.id;
-  });
+  };
+  return repeatContended(() => db.transaction(open));
 }
 
 function isUnended(db: Queryable) {

@@ -14,6 +14,7 @@ import {
   type SlotState,
   sortDue,
 } from '../../db/control/slots.js';
+import { createOutage } from '../outage.js';
 import { isSettled } from './cadence.js';
 import { dateIn, type Slot, timeIn } from './calendar.js';
 import type { Clock } from './clock.js';
@@ -57,7 +58,7 @@ export async function openUploadRuns({ control, logger, now, onOpen }: SlotDeps)
 /**
  * Opens the slots that were missed, then each slot when it begins, until it is stopped. One job wakes at the next slot of
  * any organization; once a minute it follows changes of organizations and of the clock.
- * @throws when the missed slots can't be opened; later failures are logged, and retried within a minute.
+ * @throws when the missed slots can't be opened; later failures are logged, and retried after a second, then with longer pauses up to a minute.
  */
 export async function startSlots(deps: SlotDeps): Promise<{ stop(): Promise<void> }> {
   let isStopping = false;
@@ -67,10 +68,11 @@ export async function startSlots(deps: SlotDeps): Promise<{ stop(): Promise<void
     if ((await deps.clock?.look()) !== false) await openSlots(deps, orgs);
     if (!isStopping) wakeUp.set(findNextSlot(orgs, deps.now(), deps.jitterMinutes));
   };
+  const outage = createOutage('open the slots that are due', deps.logger);
   const attempt = () => {
-    working = working.then(open).catch((error: Error) => {
-      const { message: reason } = error;
-      deps.logger.error(`could not open the slots that are due; will retry in ${checkEveryMs / 1000} s`, { reason });
+    working = working.then(open).then(outage.end, (error: Error) => {
+      // A slot that could not be opened is late with each second.
+      if (!isStopping) wakeUp.set(deps.now() + outage.begin(error));
     });
     return working;
   };
