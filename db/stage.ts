@@ -8,6 +8,7 @@ import { pathsOf } from '../config/paths.js';
 import type { Settings } from '../config/settings.js';
 import { attachSqlite, type Db, type Queryable } from './connection.js';
 import type { Dialect } from './dialect.js';
+import { DatabaseError } from './error.js';
 import { openScript, type Script } from './script.js';
 
 const schemaPrefix = 'dropslot_stage_';
@@ -107,6 +108,22 @@ export async function measureStage({ dialect, prefix, script, file: path }: Stag
   return Number(size!.bytes);
 }
 
+/** A table of one row. */
+const mark = 'whole';
+
+/**
+ * Before anything is decided by a plan. The stage's tables on PostgreSQL are not logged: after a crash of the server, and after a fail-over,
+ * they are there and empty, and a plan in them would change nothing.
+ * @param db in the transaction that uses the plan
+ * @throws DatabaseError `conflict`: plan again, in a new stage
+ */
+export async function requireWhole({ dialect, prefix }: Stage, db: Queryable): Promise<void> {
+  if (dialect !== 'postgres') return;
+  const { rows } = await db.raw('SELECT 1 FROM ??.??', [prefix, mark]);
+  if (rows.length === 0)
+    throw new DatabaseError('conflict', 'the database server crashed or failed over during the run: its plan is lost');
+}
+
 async function openFile(settings: Settings, directory: Db, label: string, isLarge: boolean): Promise<Stage> {
   const paths = pathsOf(settings);
   mkdirSync(paths.stage, { recursive: true, mode: 0o700 });
@@ -130,6 +147,7 @@ async function openSchema({ write: db }: Db, label: string): Promise<Stage> {
   const prefix = `${schemaPrefix}${label}`;
   await db.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [prefix]);
   await db.raw('CREATE SCHEMA ??', [prefix]);
+  await db.raw('CREATE UNLOGGED TABLE ??.?? AS SELECT 1 AS n', [prefix, mark]);
   const drop = async () => {
     await db.raw('DROP SCHEMA IF EXISTS ?? CASCADE', [prefix]);
   };

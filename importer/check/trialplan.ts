@@ -2,7 +2,7 @@
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connection.js';
 import type { Org } from '../../db/control/orgs.js';
-import type { Stage } from '../../db/stage.js';
+import { requireWhole, type Stage } from '../../db/stage.js';
 import { sumFiles } from '../counts.js';
 import { guardPlan } from '../plan/guard.js';
 import { planFiles } from '../plan/plan.js';
@@ -53,6 +53,7 @@ export async function planTrial<T>(
     const planned = await planFiles({ settings, stage, org, today, now: moment, ...known, reportProgress }, sources);
     const { reasons: hold } = await guardPlan(stage, org, settings, moment);
     await indexIssues(stage);
+    await requireWhole(stage, stage.db);
     return use({ stage, planned, hold, moment, today });
   });
 }

@@ -7,7 +7,7 @@ import { carryKnownRows, replaceKnownRows } from '../../db/directory/knownrows.j
 import { countWrite } from '../../db/directory/pair.js';
 import { DatabaseError, isUniqueViolation } from '../../db/error.js';
 import { insertRows, openScript, type Script } from '../../db/script.js';
-import type { Stage } from '../../db/stage.js';
+import { requireWhole, type Stage } from '../../db/stage.js';
 import { analyze, createTable, insertRows as stageRows } from '../../db/stagesql.js';
 
 export interface Application {
@@ -39,13 +39,14 @@ export async function findApplied(db: Queryable, runId: number): Promise<unknown
 
 /**
  * Applies the plan in the stage completely or not at all.
- * @throws DatabaseError `conflict` when the directory changed since it was planned: plan again;
+ * @throws DatabaseError `conflict` when the directory changed since it was planned, or the plan is lost: plan again;
  *   `fenced` when another importer has taken the run over; `duplicate` when this run, or an upload of it, was applied before.
  */
 export async function applyPlan(stage: Stage, application: Application): Promise<void> {
   await analyze(stage, 'changes');
   await stage.script.flush();
   await stage.db.transaction(async (tx) => {
+    await requireWhole(stage, tx);
     const script = openScript(tx, stage.dialect);
     const { org, runId, now, counted } = application;
     await claimVersion(script, application);

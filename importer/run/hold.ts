@@ -1,6 +1,8 @@
 /** Holds a run whose plan exceeds the guard's limits until an operator approves exactly that plan (rule G1). */
+
 import { putAside } from '../../db/control/holds.js';
 import type { Counted } from '../../db/directory/guardcounts.js';
+import { requireWhole } from '../../db/stage.js';
 import { isInControl, sealAndCommit } from '../../storage/blobcommit.js';
 import { sumFiles } from '../counts.js';
 import { askBeforeApply } from '../hooks/call.js';
@@ -37,6 +39,7 @@ export async function holdPlan(deps: RunDeps, plan: PlannedRun): Promise<{ held:
       return writeHeldReports(deps, plan, reasons, keep);
     },
     commit: async (reports) => {
+      await requireWhole(plan.stage, plan.stage.db);
       const hold = { at: now(), today: plan.today, digest };
       return (await putAside(control, plan.run, hold, reports)) ? reports.summary : null;
     },

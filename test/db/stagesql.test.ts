@@ -1,12 +1,23 @@
 /** Tests that rows which are inserted into a stage are those that were given. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openStage } from '../../db/stage.js';
+import { openStage, requireWhole } from '../../db/stage.js';
 import { createTable, insertRows, rows, run } from '../../db/stagesql.js';
 import { onEveryDatabase } from '../support/databases.js';
 import { fc } from '../support/properties.js';
 
 onEveryDatabase('rows of a stage', (open) => {
+  test('a stage that PostgreSQL has emptied, as after a crash, is told from one that is whole', async (t) => {
+    const { settings, directory } = await open(t);
+    const stage = await openStage(settings, directory, 'run_1_1');
+    await requireWhole(stage, stage.db);
+    if (stage.dialect === 'postgres') {
+      await run(stage, `TRUNCATE ${stage.prefix}.whole`);
+      await assert.rejects(requireWhole(stage, stage.db), { code: 'conflict', message: /its plan is lost/ });
+    }
+    await stage.drop();
+  });
+
   test('a large stage has larger pages, and the next small one has not', async (t) => {
     const { settings, directory } = await open(t);
     for (const isLarge of [true, false, true]) {
