@@ -4,7 +4,7 @@ import type { Run } from '../../db/control/runs.js';
 import type { Settlement } from '../../db/control/settle.js';
 import { reportsFolder } from '../../db/control/treelayout.js';
 import { readVersion } from '../../db/directory/directory.js';
-import type { Stage } from '../../db/stage.js';
+import { requireWhole, type Stage } from '../../db/stage.js';
 import { findReportKey } from '../../keys/pgp/keyset.js';
 import type { Keep } from '../../storage/blobcommit.js';
 import { contactOf } from '../contact.js';
@@ -69,6 +69,8 @@ export async function planReversal(stage: Stage, org: Org, undoes: number, momen
   const ownerKey = emailKey(org.ownerEmail);
   const context = { org: org.id, file: 0, today, now: moment, ownerKey, replacesTeams, mayClear: false };
   const outcome = await planUndo(stage, context, undoes, emailKey);
+  // An emptied stage has no admin.
+  if (outcome === null) await requireWhole(stage, stage.db);
   if (outcome === null) throw new ImportError('unsafe', `undoing run ${undoes} would leave no active admin`);
   return outcome;
 }
