@@ -110,6 +110,9 @@ export async function measureStage({ dialect, prefix, script, file: path }: Stag
 
 /** A table of one row. */
 const mark = 'whole';
+/** PostgreSQL: undefined_table, invalid_schema_name. */
+const missingCodes: readonly unknown[] = ['42P01', '3F000'];
+const isMissing = (error: unknown) => missingCodes.includes((error as { code?: unknown }).code);
 
 /**
  * Before anything is decided by a plan. The stage's tables on PostgreSQL are not logged: after a crash of the server, and after a fail-over,
@@ -119,7 +122,11 @@ const mark = 'whole';
  */
 export async function requireWhole({ dialect, prefix }: Stage, db: Queryable): Promise<void> {
   if (dialect !== 'postgres') return;
-  const { rows } = await db.raw('SELECT 1 FROM ??.??', [prefix, mark]);
+  const { rows } = await db.raw('SELECT 1 FROM ??.??', [prefix, mark]).catch((error) => {
+    // A standby may not even have heard of the stage.
+    if (!isMissing(error)) throw error;
+    return { rows: [] };
+  });
   if (rows.length === 0)
     throw new DatabaseError('conflict', 'the database server crashed or failed over during the run: its plan is lost');
 }

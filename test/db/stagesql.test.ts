@@ -14,6 +14,8 @@ onEveryDatabase('rows of a stage', (open) => {
     if (stage.dialect === 'postgres') {
       await run(stage, `TRUNCATE ${stage.prefix}.whole`);
       await assert.rejects(requireWhole(stage, stage.db), { code: 'conflict', message: /its plan is lost/ });
+      await stage.drop();
+      await assert.rejects(requireWhole(stage, stage.db), { code: 'conflict', message: /its plan is lost/ });
     }
     await stage.drop();
   });
