@@ -13,13 +13,18 @@ const longLabel = 8;
 
 /** The standard label that `label` probably misspells. undefined: it is the label of another column. */
 export function findNearMiss(label: string, standards: readonly string[]): string | undefined {
-  return standards.find((standard) => isNear(label, standard));
+  const key = labelKey(label);
+  return standards.find((standard) => isNear(label, key, standard));
 }
 
-function isNear(label: string, standard: string): boolean {
-  const [key, known] = [labelKey(label), labelKey(standard)];
+const mostErrors = 2;
+
+function isNear(label: string, key: string, standard: string): boolean {
+  const known = labelKey(standard);
+  // Each error adds or takes one letter at most, and a long label is looked at once.
+  if (Math.abs(key.length - known.length) > mostErrors) return false;
   if (isExtended(label, standard) || isOther(key, known)) return false;
-  const most = Math.min(key.length, known.length) < longLabel ? 1 : 2;
+  const most = Math.min(key.length, known.length) < longLabel ? 1 : mostErrors;
   return editDistance(key, known, most) <= most || isSwapped(key, known);
 }
 
