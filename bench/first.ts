@@ -80,7 +80,9 @@ export async function benchFirst(bench: Workbench): Promise<Section> {
         mebibytes(peakBytes),
       ]),
     ]),
-    notes: [`\`npm run bench -- first --rows ${bench.flags.rows.join(',')} --databases ${bench.flags.databases.join(',')}\`.`],
+    notes: [
+      `\`npm run bench -- first --rows ${bench.flags.rows.join(',')} --databases ${bench.flags.databases.join(',')}\`.`,
+    ],
   };
 }
 
