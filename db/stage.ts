@@ -123,7 +123,7 @@ const isMissing = (error: unknown) => missingCodes.includes((error as { code?: u
 export async function requireWhole({ dialect, prefix }: Stage, db: Queryable): Promise<void> {
   if (dialect !== 'postgres') return;
   const { rows } = await db.raw('SELECT 1 FROM ??.??', [prefix, mark]).catch((error) => {
-    // A standby may not even have heard of the stage.
+    // A promoted standby may lack the stage.
     if (!isMissing(error)) throw error;
     return { rows: [] };
   });

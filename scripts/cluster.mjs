@@ -121,13 +121,8 @@ async function copyPrimary({ port, data: source }, data, options) {
     await client.query("SELECT pg_backup_start('standby', true)");
     await run('cp', ['-a', `${source}/.`, data], options).catch((error) => {
       // As pg_basebackup does: files that the server removes meanwhile are not missed after a recovery from its log.
-      if (
-        !String(error.stderr)
-          .trim()
-          .split('\n')
-          .every((line) => /: No such file or directory$/.test(line))
-      )
-        throw error;
+      const lines = String(error.stderr).trim().split('\n');
+      if (!lines.every((line) => /: No such file or directory$/.test(line))) throw error;
     });
     await run('find', [join(data, 'pg_wal'), '-type', 'f', '-delete'], options);
     for (const name of ['postmaster.pid', 'postmaster.opts']) rmSync(join(data, name), { force: true });

@@ -91,8 +91,8 @@ type Opened = { id: number; org_id: string }[];
 
 function openSome(db: Queryable, ids: readonly string[], slot: SlotTime, now: number): Promise<Opened> {
   return db.transaction(async (tx): Promise<Opened> => {
-    // In one order, so that two nodes that wake wait for each other and do not block each other. Uploads, whose rows refer to organizations in
-    // any order, are not waited for.
+    // In one order, so that two nodes that wake wait for each other and do not block each other. Rows that only refer to an organization may be
+    // added meanwhile; a CLOSE shares it, and is waited for.
     await tx('orgs').whereIn('id', ids).orderBy('id').forNoKeyUpdate().select('id');
     const marked: { id: string }[] = await tx('orgs')
       .whereIn('id', ids)

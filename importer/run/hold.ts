@@ -1,5 +1,4 @@
 /** Holds a run whose plan exceeds the guard's limits until an operator approves exactly that plan (rule G1). */
-
 import { putAside } from '../../db/control/holds.js';
 import type { Counted } from '../../db/directory/guardcounts.js';
 import { requireWhole } from '../../db/stage.js';

@@ -69,9 +69,11 @@ export async function planReversal(stage: Stage, org: Org, undoes: number, momen
   const ownerKey = emailKey(org.ownerEmail);
   const context = { org: org.id, file: 0, today, now: moment, ownerKey, replacesTeams, mayClear: false };
   const outcome = await planUndo(stage, context, undoes, emailKey);
-  // An emptied stage has no admin.
-  if (outcome === null) await requireWhole(stage, stage.db);
-  if (outcome === null) throw new ImportError('unsafe', `undoing run ${undoes} would leave no active admin`);
+  if (outcome === null) {
+    // An emptied stage has no admin.
+    await requireWhole(stage, stage.db);
+    throw new ImportError('unsafe', `undoing run ${undoes} would leave no active admin`);
+  }
   return outcome;
 }
 

@@ -1,5 +1,4 @@
 /** Examines the installation for `dropslot doctor`: runs every check, and collects the findings. */
-
 import { statfs } from 'node:fs/promises';
 import type { Settings } from '../../config/settings.js';
 import type { Queryable } from '../../db/connection.js';

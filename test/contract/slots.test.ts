@@ -37,7 +37,7 @@ onBothDatabases('slots', (open, dialect) => {
   // SQLite has one writer at a time.
   if (dialect === 'sqlite') return;
 
-  test('wait for no upload that is being recorded', async (t) => {
+  test('wait for no transaction whose rows only refer to their organizations', async (t) => {
     const { write, transact } = await prepare(await open(t));
     await transact(async (tx) => {
       await queueFile(tx, 'beech', '/more.csv');
@@ -58,7 +58,7 @@ onBothDatabases('slots', (open, dialect) => {
     assert.equal((await opening!).size, 2);
   });
 
-  test('for new uploads are opened beside an upload that is being recorded', async (t) => {
+  test('for new uploads are opened beside rows that only refer to the organization', async (t) => {
     const { write, transact } = await prepare(await open(t));
     await transact(async (tx) => {
       await queueFile(tx, 'acme', '/more.csv');

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settingsSchema } from '../../config/settings.js';
-import { openControl, openDirectory } from '../../db/connection.js';
 import { listQueue } from '../../db/control/uploads.js';
 import { examineDatabaseServer } from '../../operations/doctor/databaseserver.js';
 import {
@@ -15,19 +14,14 @@ import {
   startCluster,
 } from '../support/cluster.js';
 import { Company, csv } from '../support/company.js';
+import { openBoth } from '../support/databases.js';
 import { until } from '../support/session.js';
 import { startTcpProxy } from '../support/tcpproxy.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
 
 async function openOn(t: Scope, database: string) {
   const settings = settingsSchema.parse({ data: temporaryFolder(t), database, databasePool: 4 });
-  const control = await openControl(settings);
-  const directory = await openDirectory(settings);
-  t.after(async () => {
-    await control.close();
-    await directory.close();
-  });
-  return { settings, control, directory };
+  return openBoth(t, settings);
 }
 
 /** Repeats what a client or an importer repeats. */

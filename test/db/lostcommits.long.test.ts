@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { settingsSchema } from '../../config/settings.js';
-import { openControl, openDirectory } from '../../db/connection.js';
 import { findEntry } from '../../db/control/entries.js';
 import { findUpload, listQueue } from '../../db/control/uploads.js';
 import { joinPair } from '../../db/pair.js';
@@ -19,6 +18,7 @@ import {
   startCluster,
 } from '../support/cluster.js';
 import { Company, csv } from '../support/company.js';
+import { openBoth } from '../support/databases.js';
 import { until } from '../support/session.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { examine, workplaceOn } from '../support/workplace.js';
@@ -34,10 +34,7 @@ for (const version of [15, 18])
     const standby = await followCluster(t, primary);
     const database = `postgres://postgres@127.0.0.1:${primary.port},127.0.0.1:${standby.port}/postgres`;
     const settings = settingsSchema.parse({ data: temporaryFolder(t), database, databasePool: 4 });
-    const control = await openControl(settings);
-    t.after(() => control.close());
-    const directory = await openDirectory(settings);
-    t.after(() => directory.close());
+    const { control, directory } = await openBoth(t, settings);
     await joinPair({ control, directory });
     const acme = await Company.join({ settings, control, directory });
     const send = (name: string) => acme.drop(`/${name}.csv`, csv('User Email', `${name}@acme.test`));

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settingsSchema } from '../../config/settings.js';
-import { openControl, openDirectory } from '../../db/connection.js';
 import { Company, csv } from '../support/company.js';
-import { createDatabase, type TestDatabases } from '../support/databases.js';
+import { createDatabase, openBoth } from '../support/databases.js';
 import { lacksPooler, startPooler } from '../support/pooler.js';
 import { connected } from '../support/template.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -16,17 +15,8 @@ test('migrations, uploads and imports of two nodes, on three connections that ot
   const settings = settingsSchema.parse({ data: temporaryFolder(t), database, databasePooler: 'transaction' });
   const disturb = () =>
     connected(database, (client) => client.query("SET search_path TO nowhere; SET lock_timeout = '1h'"));
-  const open = async (): Promise<TestDatabases> => {
-    const control = await openControl(settings);
-    const directory = await openDirectory(settings);
-    t.after(async () => {
-      await control.close();
-      await directory.close();
-    });
-    return { settings, control, directory };
-  };
   await disturb();
-  const nodes = await Promise.all([open(), open()]);
+  const nodes = await Promise.all([openBoth(t, settings), openBoth(t, settings)]);
   const companies = await Promise.all(nodes.map((node, n) => Company.join(node, { id: `org${n}` })));
   const summaries = await Promise.all(
     companies.map(async (company) => {

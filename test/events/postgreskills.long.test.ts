@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { settingsSchema } from '../../config/settings.js';
-import { openControl, openDirectory } from '../../db/connection.js';
 import type { DeliveryStep } from '../../events/attempt.js';
 import { Company } from '../support/company.js';
-import type { TestDatabases } from '../support/databases.js';
+import { openBoth, type TestDatabases } from '../support/databases.js';
 import { fillOutbox, firsts } from '../support/eventorder.js';
 import { deliverTo, Receiver, subscribe } from '../support/events.js';
 import { type Scope, temporaryFolder } from '../support/temporary.js';
@@ -22,13 +21,7 @@ const rounds = Number(process.env.TEST_KILLS ?? 1);
 
 async function openOn({ url }: PostgresServer, scope: Scope): Promise<TestDatabases> {
   const settings = settingsSchema.parse({ data: temporaryFolder(scope), database: url, databasePool: 4 });
-  const control = await openControl(settings);
-  const directory = await openDirectory(settings);
-  scope.after(async () => {
-    await control.close();
-    await directory.close();
-  });
-  return { settings, control, directory };
+  return openBoth(scope, settings);
 }
 
 test('a PostgreSQL server that is killed during deliveries loses and invents no event', {

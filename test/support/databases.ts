@@ -107,6 +107,15 @@ function throughPooler(url: string): { database: string; databasePooler?: 'trans
   return { database: pooled.href, databasePooler: 'transaction' };
 }
 
+/** Both databases of the settings, as one process has them; closed after the test. */
+export async function openBoth(scope: Scope, settings: Settings): Promise<TestDatabases> {
+  const control = await openControl(settings);
+  scope.after(() => control.close());
+  const directory = await openDirectory(settings);
+  scope.after(() => directory.close());
+  return { settings, control, directory };
+}
+
 /** A new database on the PostgreSQL of the test run, with nothing in it; its URL. */
 export async function createDatabase(scope: Scope): Promise<string> {
   const server = postgresServer();

@@ -6,12 +6,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { settingsSchema } from '../../../config/settings.js';
-import { openControl, openDirectory } from '../../../db/connection.js';
 import { openManualRun, openUndoRun } from '../../../db/control/runs.js';
 import type { RunStep } from '../../../importer/run/deps.js';
 import { workNext } from '../../../importer/run/worker.js';
 import { Company, csv } from '../../support/company.js';
-import type { TestDatabases } from '../../support/databases.js';
+import { openBoth, type TestDatabases } from '../../support/databases.js';
 import { until } from '../../support/session.js';
 import { connected, withDatabase } from '../../support/template.js';
 import { type Scope, temporaryFolder } from '../../support/temporary.js';
@@ -38,13 +37,7 @@ async function openOn(scope: Scope): Promise<TestDatabases> {
   await connected(server.url, (client) => client.query(`CREATE DATABASE ${name}`));
   const database = withDatabase(server.url, name);
   const settings = settingsSchema.parse({ data: temporaryFolder(scope), database, databasePool: 2 });
-  const control = await openControl(settings);
-  const directory = await openDirectory(settings);
-  scope.after(async () => {
-    await control.close();
-    await directory.close();
-  });
-  return { settings, control, directory };
+  return openBoth(scope, settings);
 }
 
 /** Works on the runs that are open until none is, and lets the server crash once, at this step. */
